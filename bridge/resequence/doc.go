@@ -1,0 +1,2 @@
+// Package resequence restores the order of messages within their streams.
+package resequence
