@@ -1,0 +1,71 @@
+package bridge
+
+import (
+	"strings"
+
+	"github.com/chatbridge/chatbridge/publisher"
+)
+
+// messageOverhead is what a record may have besides the body of its callback:
+// key, headers (the query among them, which ingest bounds to 16 KiB) and framing.
+const messageOverhead = 32 * KiB
+
+// Publisher returns how to reach Kafka, for the bridge itself and for every
+// command that reads or checks topics. Certificates and the password file are
+// read again for each connection, so that rotated ones need no restart. The
+// caller adds its ClientID, Logger and Hooks.
+func (c *Config) Publisher() publisher.Config {
+	k := c.Kafka
+	out := publisher.Config{
+		Brokers:     k.Brokers,
+		Compression: k.Compression.codec(),
+		SASL: publisher.SASL{
+			Mechanism:    strings.ToUpper(k.SASL.Mechanism),
+			Username:     k.SASL.Username,
+			Password:     k.SASL.Password,
+			PasswordFile: k.SASL.PasswordFile,
+		},
+	}
+	if k.TLS.Enabled {
+		out.TLSFiles = &publisher.TLSFiles{CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile}
+	}
+	return out
+}
+
+// codec is the publisher's word for a codec.
+func (c Compression) codec() publisher.Compression {
+	switch c {
+	case CompressionGzip:
+		return publisher.Gzip
+	case CompressionSnappy:
+		return publisher.Snappy
+	case CompressionLZ4:
+		return publisher.LZ4
+	case CompressionZstd:
+		return publisher.Zstd
+	case CompressionNone:
+	}
+	return publisher.None
+}
+
+// TopicSpecs returns what the topics should be like: the events topic, the
+// dead-letter topic and, where it is used, the callbacks topic. Each should take
+// the largest callback that is accepted, and lose nothing with one replica.
+func (c *Config) TopicSpecs() []publisher.TopicSpec {
+	k := c.Kafka
+	names := []string{k.Topic, k.DeadLetterTopic}
+	if k.CallbacksTopic != "" {
+		names = append(names, k.CallbacksTopic)
+	}
+	specs := make([]publisher.TopicSpec, 0, len(names))
+	for _, name := range names {
+		specs = append(specs, publisher.TopicSpec{
+			Name:              name,
+			Partitions:        k.Partitions,
+			ReplicationFactor: k.ReplicationFactor,
+			MaxMessageBytes:   int(c.HTTP.MaxBody + messageOverhead),
+			MinInSyncReplicas: max(1, min(2, k.ReplicationFactor-1)),
+		})
+	}
+	return specs
+}

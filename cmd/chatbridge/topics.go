@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chatbridge/chatbridge/bridge"
+	"github.com/chatbridge/chatbridge/publisher"
+)
+
+// defaultTopicsTimeout is how long topics check and apply wait for an answer.
+const defaultTopicsTimeout = 15 * time.Second
+
+func newTopicsCommand(env *environment) *cobra.Command {
+	return newGroupCommand(&cobra.Command{
+		Use:   "topics",
+		Short: "Check and create the topics that the configuration names",
+		Long: `Check and create the topics that the configuration names: the events topic, the
+dead-letter topic and, where it is used, the callbacks topic. Only the section kafka
+of the configuration must be right for it.`,
+		Example: `  chatbridge topics check -c chatbridge.yaml
+  chatbridge topics apply -c chatbridge.yaml`,
+	}, newTopicsCheckCommand(env), newTopicsApplyCommand(env))
+}
+
+func newTopicsCheckCommand(env *environment) *cobra.Command {
+	return newTopicsAction(env, &cobra.Command{
+		Use:   "check",
+		Short: "Say whether Kafka and the topics are as they should be; changes nothing",
+		Long: `Say whether Kafka can be reached, and whether the topics exist and are as they
+should be: partitions, replication, size limits, rights. Changes nothing.
+
+The exit code is 1 where something would keep the bridge from publishing.`,
+		Example: `  chatbridge topics check -c chatbridge.yaml
+  chatbridge topics check --set kafka.brokers=kafka-1:9092,kafka-2:9092 --json`,
+	}, (*publisher.Client).Check)
+}
+
+func newTopicsApplyCommand(env *environment) *cobra.Command {
+	return newTopicsAction(env, &cobra.Command{
+		Use:   "apply",
+		Short: "Create the topics that are missing, and correct what can be corrected",
+		Long: `Create the topics that are missing, with kafka.partitions and
+kafka.replication_factor, and correct what can be corrected without harm. Nothing
+is ever deleted or made smaller. It can be run again at any time.`,
+		Example: `  chatbridge topics apply -c chatbridge.yaml
+  chatbridge topics apply -c chatbridge.yaml --set kafka.partitions=24`,
+	}, (*publisher.Client).Apply)
+}
+
+// topicsAction looks at topics, or changes them, and says what it found.
+type topicsAction func(*publisher.Client, context.Context, []publisher.TopicSpec) ([]publisher.Finding, error)
+
+// newTopicsAction completes cmd: settings in, findings out.
+func newTopicsAction(env *environment, cmd *cobra.Command, act topicsAction) *cobra.Command {
+	var (
+		flags   configFlags
+		asJSON  bool
+		timeout time.Duration
+	)
+	cmd.Args = noArguments
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		settings, err := flags.load(env, nil, "kafka")
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+		defer cancel()
+		findings, err := actOnTopics(ctx, &settings.Config, timeout, act)
+		if err != nil {
+			return err
+		}
+		return showFindings(env, findings, asJSON)
+	}
+	flags.register(cmd)
+	addJSONFlag(cmd, &asJSON)
+	cmd.Flags().DurationVar(&timeout, "timeout", defaultTopicsTimeout, "how long to wait for Kafka")
+	return cmd
+}
+
+// actOnTopics connects as the configuration says and acts on its topics.
+func actOnTopics(ctx context.Context, cfg *bridge.Config, patience time.Duration, act topicsAction) ([]publisher.Finding, error) {
+	kafka := cfg.Publisher()
+	kafka.Patience = patience
+	client, err := publisher.New(kafka)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return act(client, ctx, cfg.TopicSpecs())
+}
+
+// findingsResult is what topics check --json prints.
+type findingsResult struct {
+	OK       bool          `json:"ok"`
+	Findings []findingLine `json:"findings"`
+}
+
+// findingLine is one finding in JSON.
+type findingLine struct {
+	Level    string `json:"level"`
+	Topic    string `json:"topic,omitempty"`
+	What     string `json:"what"`
+	Sentence string `json:"sentence"`
+}
+
+// showFindings prints the findings; one that fails is exit code 1.
+func showFindings(env *environment, findings []publisher.Finding, asJSON bool) error {
+	result := findingsResult{OK: true, Findings: []findingLine{}}
+	t := newTable(env, env.stdout, text("LEVEL"), text("TOPIC"), text("WHAT"), text("FOUND"))
+	for _, f := range findings {
+		if f.Level == publisher.LevelFail {
+			result.OK = false
+		}
+		result.Findings = append(result.Findings, findingLine{string(f.Level), f.Topic, f.What, f.Sentence})
+		t.add(cell{text: string(f.Level), color: levelColor(f.Level)}, text(orDash(f.Topic)), text(f.What), text(f.Sentence))
+	}
+	var err error
+	if asJSON {
+		err = writeJSON(env.stdout, result)
+	} else {
+		err = t.write(env.stdout)
+	}
+	if err == nil && !result.OK {
+		err = errFinding
+	}
+	return err
+}
+
+// levelColor is the color of a finding's level.
+func levelColor(level publisher.Level) color {
+	switch level {
+	case publisher.LevelOK:
+		return good
+	case publisher.LevelWarn:
+		return uneasy
+	case publisher.LevelFail:
+		return bad
+	}
+	return plain
+}
+
+// orDash stands for what is not there, so that columns stay columns.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
