@@ -66,7 +66,7 @@ func (s *Settings) readEnvironment(environ []string) {
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown {
-		s.fault(Origin{Layer: LayerEnvironment, Name: name}, "", s.unknownVariable(name, known))
+		s.fault(Origin{Layer: LayerEnvironment, Name: name}, "", s.unknownVariable(name, slices.Clone(known)))
 	}
 }
 
@@ -95,7 +95,10 @@ func (s *Settings) readApps(text string) {
 	root := r.parse([]byte(text))
 	if root == nil {
 		if len(s.faults) == before {
-			s.fault(o, "apps", "is empty; give a list such as [{sdk_app_id: 1400000000, tokens: [\"…\"]}], or unset it")
+			s.fault(o, "", "is empty; give a list such as [{sdk_app_id: 1400000000, tokens: [\"…\"]}], or unset it")
+		}
+		for i := range s.faults[before:] {
+			s.faults[before+i].Key = "apps"
 		}
 		return
 	}
@@ -126,12 +129,15 @@ func (s *Settings) growApps(given map[string]string) {
 func (s *Settings) unknownVariable(name string, known []string) string {
 	if m := appVariable.FindStringSubmatch(name); m != nil {
 		if n, _ := strconv.Atoi(m[1]); n > len(s.Config.Apps) {
-			return fmt.Sprintf("there are %d apps, so the next one is %s_%d_…", len(s.Config.Apps), appsVariable, len(s.Config.Apps))
+			return fmt.Sprintf("the apps before it are missing; the next number is %d", len(s.Config.Apps))
 		}
 	}
 	message := "is not a known setting"
-	if near := nearest(name, append(known, appsVariable)); near != "" {
-		message += "; did you mean " + near + "?"
+	for i := range known { // what all have in common says nothing about likeness
+		known[i] = strings.TrimPrefix(known[i], envPrefix)
+	}
+	if near := nearest(strings.TrimPrefix(name, envPrefix), append(known, "APPS")); near != "" {
+		message += "; did you mean " + envPrefix + near + "?"
 	}
 	return message
 }

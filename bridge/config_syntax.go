@@ -31,7 +31,8 @@ func (r yamlReader) syntaxFault(text []byte, err error) {
 	switch {
 	case strings.Contains(message, "unknown anchor"):
 		message = "a value that begins with * needs quotes"
-	case strings.Contains(message, "cannot start any token") && indentedByTab(text, line):
+	case strings.Contains(message, "tab character"),
+		strings.Contains(message, "cannot start any token") && indentedByTab(text, line):
 		message = "a tab; indent with spaces"
 	}
 	if o.Layer == LayerFile {

@@ -281,7 +281,7 @@ func describe(node *yaml.Node) string {
 	case "!!timestamp":
 		return "a date"
 	default:
-		return "of a type that is not known"
+		return "a value with a tag that is not known"
 	}
 }
 
