@@ -1,0 +1,322 @@
+package resequence
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ErrState is in every error of Load.
+var ErrState = errors.New("saved resequencer state is unusable")
+
+// The first byte of a state: what it is of, and in which version.
+const (
+	streamState  = 0x11
+	learnerState = 0x21
+)
+
+// Save emits the state of each stream, the least recently used first, those
+// that hold items last; and before them, in mode Adaptive, what the hold was
+// learned from, under the zero Key. Held items are no part of it: they are
+// pushed again after a restart, in the order in which they came. The bytes are
+// good only during the call of emit, whose error ends Save.
+//
+//	stream:  0x11
+//	         next, newest, epoch, former       uvarints
+//	         fills, misses                     bytes
+//	         n, n × identity                   seen, oldest first, 8 bytes each, little-endian
+//	         n, n × (identity, number, time)   late; number a uvarint, time a varint
+//	         n, n × identity                   unsequenced
+//	learner: 0x21
+//	         fills, misses                     uvarints
+//	         n, n × (bucket, weight)           uvarints
+func (b *Buffer[T]) Save(emit func(key Key, state []byte) error) error {
+	var buf []byte
+	if b.cfg.Hold == Adaptive {
+		buf = b.learner.appendState(buf)
+		if err := emit(Key{}, buf); err != nil {
+			return err
+		}
+	}
+	for i := b.streams.oldest; i != 0; {
+		r := b.streams.records.at(i)
+		newer := r.newer
+		buf = b.streams.appendState(buf[:0], r)
+		if err := emit(r.key, buf); err != nil {
+			return err
+		}
+		i = newer
+	}
+	holding := slices.Clone(b.deadlines)
+	slices.SortFunc(holding, func(x, y *waiting[T]) int { return bytes.Compare(x.key[:], y.key[:]) })
+	for _, w := range holding {
+		buf = b.streams.appendState(buf[:0], b.streams.records.at(w.record))
+		if err := emit(w.key, buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Load takes in what Save emitted, in that order, before anything is pushed.
+// A stream that is known already is replaced. On an error, which is an
+// ErrState, nothing has changed.
+func (b *Buffer[T]) Load(key Key, state []byte) error {
+	d := decoder{rest: state}
+	switch kind := d.byte(); {
+	case d.bad:
+		return fmt.Errorf("%w: it is empty", ErrState)
+	case kind == learnerState:
+		l, err := d.learner(b.learner)
+		if err != nil {
+			return err
+		}
+		b.learner = l
+		return nil
+	case kind == streamState:
+		return b.loadStream(key, &d)
+	default:
+		return fmt.Errorf("%w: kind and version %#x are not known here, which is version 1", ErrState, kind)
+	}
+}
+
+func (b *Buffer[T]) loadStream(key Key, d *decoder) error {
+	l, err := d.stream()
+	if err != nil {
+		return err
+	}
+	if i, ok := b.streams.index[key]; ok && b.streams.records.at(i).wait != 0 {
+		return fmt.Errorf("%w: its stream holds items; load before pushing", ErrState)
+	}
+	b.streams.restore(key, l)
+	b.evict(b.streams.index[key])
+	return nil
+}
+
+// inOrder are the words of a window of one-word entries, oldest first.
+func (a *arena) inOrder(w window) (older, newer []uint64) {
+	words := a.words(w)[:w.n]
+	return words[w.head:], words[:w.head]
+}
+
+func (s *streams) appendState(buf []byte, r *record) []byte {
+	var x extra
+	if r.extra != 0 {
+		x = *s.extras.at(r.extra)
+	}
+	buf = append(buf, streamState)
+	buf = binary.AppendUvarint(buf, r.next)
+	buf = binary.AppendUvarint(buf, uint64(r.newest))
+	buf = binary.AppendUvarint(buf, uint64(x.epoch))
+	buf = binary.AppendUvarint(buf, uint64(x.former))
+	buf = append(buf, r.fills, r.misses)
+	buf = s.arenas[seenWindow].appendState(buf, r.seen)
+	buf = binary.AppendUvarint(buf, uint64(x.late.n))
+	entries := s.lateEntries(r)
+	for e := 0; e < len(entries); e += lateWords {
+		buf = binary.LittleEndian.AppendUint64(buf, entries[e])
+		buf = binary.AppendUvarint(buf, entries[e+1])
+		buf = binary.AppendVarint(buf, int64(entries[e+2]))
+	}
+	return s.arenas[unsequencedWindow].appendState(buf, x.unsequenced)
+}
+
+func (a *arena) appendState(buf []byte, w window) []byte {
+	buf = binary.AppendUvarint(buf, uint64(w.n))
+	older, newer := a.inOrder(w)
+	for _, h := range older {
+		buf = binary.LittleEndian.AppendUint64(buf, h)
+	}
+	for _, h := range newer {
+		buf = binary.LittleEndian.AppendUint64(buf, h)
+	}
+	return buf
+}
+
+// loaded is a stream's state as it was saved.
+type loaded struct {
+	next, former      uint64
+	newest, epoch     int64
+	fills, misses     uint8
+	seen, unsequenced []uint64
+	late              []uint64 // lateWords an entry
+}
+
+// restore puts a loaded stream in place of what is known of key. Windows that
+// are larger than the ones in use lose their oldest entries.
+func (s *streams) restore(key Key, l loaded) {
+	i, r := s.use(key)
+	s.clear(i, r)
+	r.fills, r.misses = l.fills, l.misses
+	r.newest = l.newest
+	full := s.arenas[seenWindow].full
+	for _, h := range l.seen[max(len(l.seen)-full, 0):] {
+		s.remember(i, seenWindow, h)
+	}
+	r.next = l.next
+	if l.epoch > 0 {
+		x := s.extraOf(r)
+		x.epoch = l.epoch
+		lost := uint64(len(l.seen)) - uint64(r.seen.n)
+		x.former = uint32(l.former - min(l.former, lost))
+	}
+	for e := 0; e < len(l.late); e += lateWords {
+		s.rememberLate(i, r, l.late[e+1], l.late[e], int64(l.late[e+2]))
+	}
+	for _, h := range l.unsequenced {
+		s.extraOf(r)
+		s.remember(i, unsequencedWindow, h)
+	}
+}
+
+func (l *learner) appendState(buf []byte) []byte {
+	buf = append(buf, learnerState)
+	buf = binary.AppendUvarint(buf, uint64(l.fills))
+	buf = binary.AppendUvarint(buf, uint64(l.misses))
+	n := 0
+	for _, weight := range l.lateness {
+		if weight > 0 {
+			n++
+		}
+	}
+	buf = binary.AppendUvarint(buf, uint64(n))
+	for b, weight := range l.lateness {
+		if weight > 0 {
+			buf = binary.AppendUvarint(buf, uint64(b))
+			buf = binary.AppendUvarint(buf, uint64(weight))
+		}
+	}
+	return buf
+}
+
+// decoder reads a state. After the first thing that is not there, bad is set
+// and all reads give 0.
+type decoder struct {
+	rest []byte
+	bad  bool
+}
+
+func (d *decoder) byte() byte {
+	if len(d.rest) == 0 {
+		d.bad = true
+		return 0
+	}
+	v := d.rest[0]
+	d.rest = d.rest[1:]
+	return v
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	if n <= 0 {
+		d.bad, d.rest = true, nil
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.bad, d.rest = true, nil
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) uint64() uint64 {
+	if len(d.rest) < 8 {
+		d.bad, d.rest = true, nil
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(d.rest)
+	d.rest = d.rest[8:]
+	return v
+}
+
+// count reads a number of entries of at least least bytes each, which the rest
+// must have room for: so a state never asks for more memory than its length.
+func (d *decoder) count(least int) int {
+	n := d.uvarint()
+	if n > MaxWindow || n > uint64(len(d.rest)/least) {
+		d.bad = true
+		return 0
+	}
+	return int(n)
+}
+
+// time reads a MsgTime that is never negative.
+func (d *decoder) time() int64 {
+	v := d.uvarint()
+	if v > math.MaxInt64 {
+		d.bad = true
+		return 0
+	}
+	return int64(v)
+}
+
+func (d *decoder) identities() []uint64 {
+	all := make([]uint64, d.count(8))
+	for n := range all {
+		all[n] = d.uint64()
+	}
+	return all
+}
+
+func (d *decoder) stream() (loaded, error) {
+	var l loaded
+	l.next, l.newest, l.epoch, l.former = d.uvarint(), d.time(), d.time(), d.uvarint()
+	l.fills, l.misses = d.byte(), d.byte()
+	l.seen = d.identities()
+	for n := d.count(10); n > 0; n-- {
+		l.late = append(l.late, d.uint64(), d.uvarint(), uint64(d.varint()))
+		if !d.bad && l.late[len(l.late)-2] > maxSeq {
+			return l, fmt.Errorf("%w: a late number is out of range", ErrState)
+		}
+	}
+	l.unsequenced = d.identities()
+	switch {
+	case d.bad:
+		return l, fmt.Errorf("%w: it is cut or damaged", ErrState)
+	case len(d.rest) > 0:
+		return l, fmt.Errorf("%w: %d bytes follow its end", ErrState, len(d.rest))
+	case l.next > maxSeq+1 || (l.next == 0) != (len(l.seen) == 0):
+		return l, fmt.Errorf("%w: its mark is not possible", ErrState)
+	case l.former > uint64(len(l.seen)) || l.former > 0 && l.epoch == 0 || l.epoch > l.newest:
+		return l, fmt.Errorf("%w: its epoch is not possible", ErrState)
+	case int(l.fills)+int(l.misses) >= streamLimit:
+		return l, fmt.Errorf("%w: its evidence is not possible", ErrState)
+	}
+	return l, nil
+}
+
+// learner reads what was learned into a copy of l.
+func (d *decoder) learner(l learner) (learner, error) {
+	fills, misses := d.uvarint(), d.uvarint()
+	l.lateness, l.weight = [latenessBuckets]uint32{}, 0
+	for n := d.count(2); n > 0; n-- {
+		bucket, weight := d.uvarint(), d.uvarint()
+		if bucket >= latenessBuckets || weight >= sampleLimit || l.lateness[bucket] > 0 {
+			return l, fmt.Errorf("%w: a lateness is not possible", ErrState)
+		}
+		l.lateness[bucket] = uint32(weight)
+		l.weight += uint32(weight)
+		if l.weight >= sampleLimit {
+			return l, fmt.Errorf("%w: its latenesses are too many", ErrState)
+		}
+	}
+	if d.bad || len(d.rest) > 0 {
+		return l, fmt.Errorf("%w: it is cut or damaged", ErrState)
+	}
+	if fills >= shareLimit || misses >= shareLimit || fills+misses >= shareLimit {
+		return l, fmt.Errorf("%w: its evidence is not possible", ErrState)
+	}
+	l.fills, l.misses = uint32(fills), uint32(misses)
+	l.learn()
+	return l, nil
+}
