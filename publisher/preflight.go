@@ -1,41 +1,314 @@
 package publisher
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+)
 
 // TopicSpec is what a topic should be like.
 type TopicSpec struct {
 	Name              string
-	Partitions        int
-	ReplicationFactor int
-	MaxMessageBytes   int  // 0 = don't care
+	Partitions        int  // 0 = don't care, and the cluster's default when created
+	ReplicationFactor int  // 0 = don't care, and the cluster's default when created
+	MaxMessageBytes   int  // the largest batch that must be taken; 0 = don't care
 	MinInSyncReplicas int  // 0 = don't care
-	Optional          bool // its absence is a warning
+	Optional          bool // its absence is a warning only
 }
 
 // Level of a Finding.
 type Level string
 
-// The levels.
+// The levels, from good to bad.
 const (
 	LevelOK   Level = "ok"
-	LevelWarn Level = "warn"
-	LevelFail Level = "fail"
+	LevelWarn Level = "warn" // works, with a risk
+	LevelFail Level = "fail" // does not work, or loses data
 )
 
 // Finding is one line of a check.
 type Finding struct {
 	Level    Level
 	Topic    string // "" = about the cluster
-	What     string // a short constant: "reachable", "exists", "partitions", …
-	Sentence string // what was found and what to do next
+	What     string // a short constant such as "reachable", "exists", "partitions"
+	Sentence string // what was found and, unless it is ok, what to do next
 }
 
-// Check looks at the topics and changes nothing.
+// findings collects.
+type findings struct{ list []Finding }
+
+func (f *findings) add(level Level, topic, what, format string, args ...any) {
+	f.list = append(f.list, Finding{Level: level, Topic: topic, What: what, Sentence: fmt.Sprintf(format, args...)})
+}
+
+// Check looks whether the cluster and the topics are fit for publishing, and changes nothing. Each thing is tried once: what is wrong
+// is a Finding; the error is only ErrClosed or the context's.
 func (c *Client) Check(ctx context.Context, specs []TopicSpec) ([]Finding, error) {
-	return nil, errNotYet
+	var f findings
+	m, ok := c.survey(ctx, &f, specs)
+	if ok {
+		c.checkBrokers(ctx, &f, m)
+		c.checkProducer(ctx, &f)
+		for _, spec := range specs {
+			c.checkTopic(ctx, &f, spec, m)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return f.list, err
+	}
+	if c.closed() {
+		return f.list, ErrClosed
+	}
+	return f.list, nil
 }
 
-// Apply creates and raises what is missing; it never reduces.
-func (c *Client) Apply(ctx context.Context, specs []TopicSpec) ([]Finding, error) {
-	return nil, errNotYet
+// survey asks for the topics and what the user may do with them.
+func (c *Client) survey(ctx context.Context, f *findings, specs []TopicSpec) (*metadata.Response, bool) {
+	names := make([]string, 0, len(specs))
+	for _, s := range specs {
+		names = append(names, s.Name)
+	}
+	m, err := c.cluster.askAny(ctx, &metadata.Request{TopicNames: names, IncludeTopicAuthorizedOperations: true})
+	if err != nil {
+		f.add(LevelFail, "", "reachable", "no broker of %s can be used: %s (%v)", strings.Join(c.cfg.Brokers, ", "), judge(&lookupError{err}).sentence, err)
+		return nil, false
+	}
+	return m.(*metadata.Response), true
+}
+
+// checkBrokers tries each broker at the address that it advertises: a wrong one is found only when its first partition is needed.
+func (c *Client) checkBrokers(ctx context.Context, f *findings, m *metadata.Response) {
+	good := 0
+	for _, b := range m.Brokers {
+		addr := hostPort(b.Host, b.Port)
+		if _, err := c.cluster.ask(ctx, addr, &metadata.Request{TopicNames: []string{}}, c.cfg.RequestTimeout, true); err != nil {
+			f.add(LevelFail, "", "reachable", "broker %d advertises itself as %s, where it cannot be used from here: %s (%v); correct its advertised.listeners or the network",
+				b.NodeID, addr, judge(&lookupError{err}).sentence, err)
+			continue
+		}
+		good++
+	}
+	if good == len(m.Brokers) {
+		f.add(LevelOK, "", "reachable", "%s of cluster %s can be used", count(good, "broker"), m.ClusterID)
+	}
+}
+
+// checkProducer asks for a producer id, and waits a moment for a cluster that has just started.
+func (c *Client) checkProducer(ctx context.Context, f *findings) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
+	defer cancel()
+	for {
+		_, err := c.newProducer(ctx)
+		if err == nil {
+			f.add(LevelOK, "", "producer-id", "producer ids are handed out")
+			return
+		}
+		if judge(err).label != "coordinator-loading" || c.sleep(ctx, c.cfg.RetryMax) != nil {
+			f.add(LevelFail, "", "producer-id", "no producer id: %s (%v)", judge(err).sentence, err)
+			return
+		}
+	}
+}
+
+func (c *Client) checkTopic(ctx context.Context, f *findings, spec TopicSpec, m *metadata.Response) {
+	t := topicOf(m, spec.Name)
+	switch {
+	case t == nil || kafka.Error(t.ErrorCode) == kafka.UnknownTopicOrPartition:
+		level := LevelFail
+		if spec.Optional {
+			level = LevelWarn
+		}
+		f.add(level, spec.Name, "exists", "the topic does not exist; create it (chatbridge topics apply), or set kafka.create_topics")
+		return
+	case t.ErrorCode != 0:
+		code := kafka.Error(t.ErrorCode)
+		f.add(LevelFail, spec.Name, "exists", "the topic cannot be looked at: %s (%v)", ruleFor(code).sentence, code)
+		return
+	}
+	f.add(LevelOK, spec.Name, "exists", "the topic exists")
+	checkShape(f, spec, t)
+	checkPermissions(f, spec.Name, t.TopicAuthorizedOperations)
+	configs, err := c.describe(ctx, spec.Name)
+	if err != nil {
+		f.add(LevelWarn, spec.Name, "configs", "the topic's settings cannot be read, so its size limits are not checked: %v; grant DescribeConfigs on it", err)
+		return
+	}
+	checkConfigs(f, spec, configs, t)
+}
+
+// checkShape looks at partitions, leaders and replicas.
+func checkShape(f *findings, spec TopicSpec, t *metadata.ResponseTopic) {
+	have := len(t.Partitions)
+	switch {
+	case spec.Partitions == 0 || have == spec.Partitions:
+		f.add(LevelOK, spec.Name, "partitions", "it has %s", count(have, "partition"))
+	case have < spec.Partitions:
+		f.add(LevelWarn, spec.Name, "partitions", "it has %s, %d are configured; add them (chatbridge topics apply) before it is in use, since keys move when they are added later", count(have, "partition"), spec.Partitions)
+	default:
+		f.add(LevelWarn, spec.Name, "partitions", "it has %s, %d are configured; partitions cannot be removed, so set kafka.partitions to %d", count(have, "partition"), spec.Partitions, have)
+	}
+	replicas, leaderless, behind := 0, 0, 0
+	for i := range t.Partitions {
+		p := &t.Partitions[i]
+		replicas = max(replicas, len(p.ReplicaNodes))
+		if p.LeaderID < 0 {
+			leaderless++
+		} else if len(p.IsrNodes) < len(p.ReplicaNodes) {
+			behind++
+		}
+	}
+	if leaderless > 0 {
+		f.add(LevelFail, spec.Name, "leaders", "%s of %d without a leader; bring the brokers that hold them up", count(leaderless, "partition"), have)
+	}
+	if behind > 0 {
+		f.add(LevelWarn, spec.Name, "in-sync", "%s of %d with a replica that is down or behind", count(behind, "partition"), have)
+	}
+	switch {
+	case spec.ReplicationFactor > replicas:
+		f.add(LevelWarn, spec.Name, "replication", "it has %s of each partition, %d are configured; raise it with kafka-reassign-partitions.sh", count(replicas, "replica"), spec.ReplicationFactor)
+	case replicas == 1:
+		f.add(LevelWarn, spec.Name, "replication", "it has one replica of each partition: a broker's disk lost is data lost; three are usual")
+	default:
+		f.add(LevelOK, spec.Name, "replication", "it has %s of each partition", count(replicas, "replica"))
+	}
+}
+
+// The bits of authorized operations in Metadata, by Kafka's numbers of ACL operations.
+const (
+	mayRead     = 1 << 3
+	mayWrite    = 1 << 4
+	mayDescribe = 1 << 8
+	mayUnknown  = -1 << 31 // the broker does not say
+)
+
+func checkPermissions(f *findings, topic string, may int32) {
+	if may == mayUnknown || may == 0 {
+		return
+	}
+	var lacking []string
+	for _, op := range []struct {
+		bit  int32
+		name string
+	}{{mayWrite, "Write"}, {mayRead, "Read (to see what arrived after a fault)"}, {mayDescribe, "Describe"}} {
+		if may&op.bit == 0 {
+			lacking = append(lacking, op.name)
+		}
+	}
+	if len(lacking) > 0 {
+		f.add(LevelFail, topic, "permissions", "the user lacks a permission on the topic; grant %s", strings.Join(lacking, ", "))
+		return
+	}
+	f.add(LevelOK, topic, "permissions", "the user may write, read and describe it")
+}
+
+func checkConfigs(f *findings, spec TopicSpec, configs topicConfigs, t *metadata.ResponseTopic) {
+	limit := configs.number("max.message.bytes", DefaultMaxBatchBytes)
+	if limit < spec.MaxMessageBytes {
+		f.add(LevelFail, spec.Name, "max.message.bytes", "it takes batches of up to %d bytes, %d are needed; raise max.message.bytes (chatbridge topics apply), or larger messages go to the dead-letter topic", limit, spec.MaxMessageBytes)
+	} else {
+		f.add(LevelOK, spec.Name, "max.message.bytes", "it takes batches of up to %d bytes", limit)
+	}
+	checkInSync(f, spec, configs.number("min.insync.replicas", 1), t)
+	if strings.Contains(configs["cleanup.policy"], "compact") {
+		f.add(LevelFail, spec.Name, "cleanup.policy", "it is compacted: Kafka would keep only the newest message of each group; set cleanup.policy to delete")
+	}
+	const day = 24 * time.Hour
+	for name, need := range map[string]time.Duration{"message.timestamp.before.max.ms": 7 * day, "message.timestamp.after.max.ms": day} {
+		if v := configs.number(name, -1); v >= 0 && time.Duration(v) < need/time.Millisecond {
+			f.add(LevelWarn, spec.Name, name, "records whose time is further than %v from the broker's are refused; after an outage of Kafka or with a wrong clock messages would go to the dead-letter topic; set %s to at least %d",
+				time.Duration(v)*time.Millisecond, name, need.Milliseconds())
+		}
+	}
+}
+
+func checkInSync(f *findings, spec TopicSpec, minimum int, t *metadata.ResponseTopic) {
+	replicas, worst := 0, -1
+	for i := range t.Partitions {
+		replicas = max(replicas, len(t.Partitions[i].ReplicaNodes))
+		if n := len(t.Partitions[i].IsrNodes); worst < 0 || n < worst {
+			worst = n
+		}
+	}
+	switch {
+	case minimum > replicas:
+		f.add(LevelFail, spec.Name, "min.insync.replicas", "it is %d with only %s: nothing can ever be written; lower min.insync.replicas or add replicas", minimum, count(replicas, "replica"))
+	case worst >= 0 && worst < minimum:
+		f.add(LevelFail, spec.Name, "min.insync.replicas", "it is %d and a partition has only %d in sync: writes to it wait; bring the missing brokers up", minimum, worst)
+	case minimum < spec.MinInSyncReplicas:
+		f.add(LevelWarn, spec.Name, "min.insync.replicas", "it is %d, %d are configured; raise it (chatbridge topics apply)", minimum, spec.MinInSyncReplicas)
+	case minimum == replicas && replicas > 1:
+		f.add(LevelWarn, spec.Name, "min.insync.replicas", "it is %d, as many as there are replicas: one broker down stops all writing", minimum)
+	case minimum == 1 && replicas > 2:
+		f.add(LevelWarn, spec.Name, "min.insync.replicas", "it is 1: a message may be confirmed while only one broker has it; 2 is usual")
+	default:
+		f.add(LevelOK, spec.Name, "min.insync.replicas", "it is %d", minimum)
+	}
+}
+
+// topicConfigs are a topic's settings in force.
+type topicConfigs map[string]string
+
+func (t topicConfigs) number(name string, otherwise int) int {
+	n, err := strconv.ParseInt(t[name], 10, 64)
+	if err != nil {
+		return otherwise
+	}
+	return int(n)
+}
+
+// deniedError says that the user may not see a topic's settings.
+type deniedError struct{ err error }
+
+func (e *deniedError) Error() string { return e.err.Error() }
+func (e *deniedError) Unwrap() error { return e.err }
+
+const (
+	resourceTopic = 2
+)
+
+// describe asks for the topic's settings, once.
+func (c *Client) describe(ctx context.Context, topic string) (topicConfigs, error) {
+	m, err := c.cluster.askAny(ctx, &describeconfigs.Request{Resources: []describeconfigs.RequestResource{{ResourceType: resourceTopic, ResourceName: topic}}})
+	if err != nil {
+		return nil, &lookupError{err}
+	}
+	res := m.(*describeconfigs.Response)
+	if len(res.Resources) != 1 {
+		return nil, &lookupError{errors.New("the answer does not name the topic")}
+	}
+	r := &res.Resources[0]
+	if code := kafka.Error(r.ErrorCode); code == kafka.TopicAuthorizationFailed || code == kafka.ClusterAuthorizationFailed {
+		return nil, &deniedError{code}
+	} else if code != 0 {
+		return nil, &lookupError{code}
+	}
+	configs := make(topicConfigs, len(r.ConfigEntries))
+	for i := range r.ConfigEntries {
+		configs[r.ConfigEntries[i].ConfigName] = r.ConfigEntries[i].ConfigValue
+	}
+	return configs, nil
+}
+
+func topicOf(m *metadata.Response, name string) *metadata.ResponseTopic {
+	for i := range m.Topics {
+		if m.Topics[i].Name == name {
+			return &m.Topics[i]
+		}
+	}
+	return nil
+}
+
+// count is "1 broker", "3 brokers".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

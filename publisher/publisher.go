@@ -3,155 +3,166 @@ package publisher
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 )
 
-// Header is one record header.
+// Header is one record header. A nil Value is null.
 type Header struct {
 	Key   string
 	Value []byte
 }
 
-// Message is one record to publish.
+// Message is one record to publish. A nil Key or Value is null.
 type Message struct {
 	Key, Value []byte
 	Headers    []Header
-	Time       time.Time
+	Time       time.Time // the record's time, in Kafka to the millisecond; zero = the time of encoding
 }
 
-// Identity is what a broker knows a batch by.
-type Identity struct {
-	ProducerID int64
-	Epoch      int16
-	Sequence   int32
+// Client publishes to, and reads from, the topics of one Kafka cluster. It is safe for concurrent use; Close ends it.
+type Client struct {
+	cfg     Config
+	cluster *cluster
+	gate    logGate
+	lookups *health   // of what concerns no partition
+	frames  sync.Pool // *frame
+
+	mu         sync.Mutex
+	partitions map[partitionKey]*Partition
+
+	producerTurn chan struct{} // of capacity 1: who holds it may use the next two
+	producer     int64         // shared by the partitions; -1 = not asked for yet
+	epoch        int16
 }
 
-// Batch is what Publish settles as a whole.
-type Batch struct {
-	Messages []Message
-	Resend   *Identity
-	Announce func(Identity) error
-	From     int64
+type partitionKey struct {
+	topic string
+	id    int
 }
 
-// Record is one record as read back.
-type Record struct {
-	Offset        int64
-	Time          time.Time
-	Key, Value    []byte
-	Headers       []Header
-	ProducerID    int64
-	ProducerEpoch int16
-	BaseSequence  int32
-	BaseOffset    int64
+// New checks cfg and returns a Client. It does not touch the network: a cluster that is away is a matter of waiting.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg.withDefaults(), partitions: make(map[partitionKey]*Partition), producer: -1, producerTurn: make(chan struct{}, 1)}
+	c.cluster = newCluster(&c.cfg)
+	c.lookups = newHealth(c, "", -1)
+	c.frames.New = func() any { return new(frame) }
+	return c, nil
 }
 
-// Client is one connection to one Kafka cluster.
-type Client struct{}
+// Close ends everything under way with ErrClosed and closes the connections. A batch that was being published has an unknown outcome.
+func (c *Client) Close() { c.cluster.close() }
 
-// Partition is one partition of one topic.
-type Partition struct{}
+func (c *Client) closed() bool { return c.cluster.ctx.Err() != nil }
 
-var errNotYet = errors.New("publisher: not written yet")
-
-// New checks cfg; no network.
-func New(cfg Config) (*Client, error) { return nil, errNotYet }
-
-// Close ends everything in flight and closes the connections.
-func (c *Client) Close() {}
-
-// Partition returns the partition's handle; the same one for each call.
-func (c *Client) Partition(topic string, id int) *Partition { return nil }
-
-// PartitionCount asks how many partitions topic has.
-func (c *Client) PartitionCount(ctx context.Context, topic string) (int, error) { return 0, errNotYet }
-
-// MaxBatchBytes asks for the topic's max.message.bytes.
-func (c *Client) MaxBatchBytes(ctx context.Context, topic string) (int, error) { return 0, errNotYet }
-
-// Ping asks one broker for an answer, once.
-func (c *Client) Ping(ctx context.Context) error { return errNotYet }
-
-// Topics lists the topics in use.
-func (c *Client) Topics() []string { return nil }
-
-// Statuses lists each partition's status.
-func (c *Client) Statuses() []Status { return nil }
-
-// Publish blocks until the batch is settled.
-func (p *Partition) Publish(ctx context.Context, b Batch) (base int64, err error) { return 0, errNotYet }
-
-// Offsets returns the first offset and the one after the last.
-func (p *Partition) Offsets(ctx context.Context) (start, end int64, err error) {
-	return 0, 0, errNotYet
+// ended prefers ErrClosed over an error that closing has caused.
+func (c *Client) ended(err error) error {
+	if c.closed() {
+		return ErrClosed
+	}
+	return err
 }
 
-// OffsetAt returns the offset of the first record at or after t, the end where there is none.
-func (p *Partition) OffsetAt(ctx context.Context, t time.Time) (int64, error) { return 0, errNotYet }
-
-// Read hands the records from offset from to the end, as it is at the call, to fn.
-func (p *Partition) Read(ctx context.Context, from int64, fn func(*Record) error) (next int64, err error) {
-	return 0, errNotYet
+// sleep waits for d; it returns early when ctx ends or the Client is closed.
+func (c *Client) sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.cluster.ctx.Done():
+		return ErrClosed
+	}
 }
 
-// ReadOptions of ReadWith.
-type ReadOptions struct {
-	MaxWait  time.Duration // wait so long at the end for new records
-	MaxBytes int           // of one fetch; default 1 MiB
+// Partition returns the handle of a partition, the same one at each call. The partition need not exist yet.
+func (c *Client) Partition(topic string, id int) *Partition {
+	c.cluster.use(topic)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := partitionKey{topic, id}
+	p := c.partitions[key]
+	if p == nil {
+		p = &Partition{client: c, topic: topic, id: id, health: newHealth(c, topic, id)}
+		c.partitions[key] = p
+	}
+	return p
 }
 
-// ReadWith is Read with options.
-func (p *Partition) ReadWith(ctx context.Context, from int64, o ReadOptions, fn func(*Record) error) (next int64, err error) {
-	return 0, errNotYet
+// countMaxAge is how old an answer PartitionCount may give.
+const countMaxAge = 5 * time.Second
+
+// PartitionCount returns how many partitions topic has, by an answer of the cluster at most five seconds old. It waits for a topic
+// that does not exist and for a cluster that is away, until ctx ends or Config.Patience is used up.
+func (c *Client) PartitionCount(ctx context.Context, topic string) (n int, err error) {
+	err = c.lookups.persist(ctx, func(ctx context.Context) error {
+		n, err = c.cluster.partitions(ctx, topic, countMaxAge)
+		return err
+	})
+	return n, err
 }
 
-// Status of the partition.
-func (p *Partition) Status() Status { return Status{} }
-
-// Status says how publishing to a partition goes.
-type Status struct {
-	Topic     string
-	Partition int
-	OK        bool
-	Class     string    // of the last failure: retry, ambiguous, …; "" when OK
-	Sentence  string    // what is wrong and what to do
-	Since     time.Time // of the first failure in a row
-	Attempts  int       // failures in a row
-	Err       error
+// Ping asks the cluster for its brokers, once. A nil error means that one answered and accepted the login; otherwise the error says
+// what is wrong and what to do.
+func (c *Client) Ping(ctx context.Context) error {
+	if err := c.cluster.refresh(ctx); err != nil {
+		if c.closed() {
+			return ErrClosed
+		}
+		f := judge(&lookupError{err})
+		return &UnavailableError{Sentence: f.sentence, Err: err}
+	}
+	return nil
 }
 
-// RejectedError says that Kafka will never take the batch and that nothing of it was appended.
-type RejectedError struct {
-	Code     int
-	Sentence string
-	Err      error
+// Topics lists the topics in use, in order of name.
+func (c *Client) Topics() []string {
+	names := c.cluster.inUse()
+	slices.Sort(names)
+	return names
 }
 
-func (e *RejectedError) Error() string { return e.Sentence }
-func (e *RejectedError) Unwrap() error { return e.Err }
-
-// FatalError says that no retry can help until the configuration is changed.
-type FatalError struct {
-	Code     int
-	Sentence string
-	Err      error
+// Statuses lists the status of the look-ups (Topic "", Partition -1), then of each partition in use, in order.
+func (c *Client) Statuses() []Status {
+	list := []Status{c.lookups.snapshot()}
+	c.mu.Lock()
+	for _, p := range c.partitions {
+		list = append(list, p.health.snapshot())
+	}
+	c.mu.Unlock()
+	slices.SortFunc(list, func(a, b Status) int {
+		if a.Topic != b.Topic {
+			if a.Topic < b.Topic {
+				return -1
+			}
+			return 1
+		}
+		return a.Partition - b.Partition
+	})
+	return list
 }
 
-func (e *FatalError) Error() string { return e.Sentence }
-func (e *FatalError) Unwrap() error { return e.Err }
-
-// PartitionFor returns the partition of key among n.
-func PartitionFor(key []byte, n int) int { return 0 }
-
-// EncodedSize is the most that m takes in a batch.
-func EncodedSize(m *Message) int { return 0 }
-
-const (
-	// BatchOverhead is what a batch takes besides its records.
-	BatchOverhead = 61
-	// DefaultMaxBatchBytes is what a topic takes by default (message.max.bytes).
-	DefaultMaxBatchBytes = 1_048_588
-)
-
-// ParseCompression reads none, gzip, snappy, lz4 or zstd.
-func ParseCompression(s string) (Compression, error) { return None, errNotYet }
+// MaxBatchBytes returns the topic's max.message.bytes, the size of the largest batch it takes; DefaultMaxBatchBytes where the user may
+// not ask.
+func (c *Client) MaxBatchBytes(ctx context.Context, topic string) (n int, err error) {
+	err = c.lookups.persist(ctx, func(ctx context.Context) error {
+		configs, err := c.describe(ctx, topic)
+		if err != nil {
+			var denied *deniedError
+			if errors.As(err, &denied) {
+				n = DefaultMaxBatchBytes
+				return nil
+			}
+			return err
+		}
+		n = configs.number("max.message.bytes", DefaultMaxBatchBytes)
+		return nil
+	})
+	return n, err
+}

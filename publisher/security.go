@@ -1,0 +1,163 @@
+package publisher
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
+	"github.com/segmentio/kafka-go/protocol/saslhandshake"
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
+)
+
+// The mechanisms that SASL.Mechanism may name.
+const (
+	MechanismPlain       = "PLAIN"
+	MechanismScramSHA256 = "SCRAM-SHA-256"
+	MechanismScramSHA512 = "SCRAM-SHA-512"
+)
+
+// SASL says how to log in to a broker. The zero value means without.
+type SASL struct {
+	Mechanism    string // "", MechanismPlain, MechanismScramSHA256 or MechanismScramSHA512
+	Username     string
+	Password     string
+	PasswordFile string // read anew for each connection, used when Password is empty; one line end is cut off
+}
+
+// String never shows the password.
+func (s SASL) String() string { return fmt.Sprintf("%s as %q", s.Mechanism, s.Username) }
+
+// GoString never shows the password.
+func (s SASL) GoString() string { return s.String() }
+
+func (s SASL) password() (string, error) {
+	if s.Password != "" || s.PasswordFile == "" {
+		return s.Password, nil
+	}
+	b, err := os.ReadFile(s.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("reading the SASL password: %w", err)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
+}
+
+func (s SASL) mechanism() (sasl.Mechanism, error) {
+	password, err := s.password()
+	if err != nil {
+		return nil, err
+	}
+	switch s.Mechanism {
+	case MechanismPlain:
+		return plain.Mechanism{Username: s.Username, Password: password}, nil
+	case MechanismScramSHA256:
+		return scram.Mechanism(scram.SHA256, s.Username, password)
+	case MechanismScramSHA512:
+		return scram.Mechanism(scram.SHA512, s.Username, password)
+	}
+	return nil, fmt.Errorf("SASL mechanism %q is not known: use %s, %s or %s", s.Mechanism, MechanismPlain, MechanismScramSHA256, MechanismScramSHA512)
+}
+
+// errRefused says that the broker closed the connection in the middle of a login: most do so on a wrong password.
+var errRefused = errors.New("the broker ended the login")
+
+// login authenticates the link.
+func (l *link) login(ctx context.Context, s SASL) error {
+	m, err := s.mechanism()
+	if err != nil {
+		return err
+	}
+	res, err := l.roundTrip(ctx, &saslhandshake.Request{Mechanism: m.Name()})
+	if err != nil {
+		return err
+	}
+	if h := res.(*saslhandshake.Response); h.ErrorCode != 0 {
+		return fmt.Errorf("mechanism %s (the broker offers %s): %w", m.Name(), strings.Join(h.Mechanisms, ", "), kafka.Error(h.ErrorCode))
+	}
+	session, state, err := m.Start(ctx)
+	if err != nil {
+		return err
+	}
+	for done := false; !done; {
+		res, err := l.roundTrip(ctx, &saslauthenticate.Request{AuthBytes: state})
+		if err != nil {
+			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+				return errRefused
+			}
+			return err
+		}
+		a := res.(*saslauthenticate.Response)
+		if a.ErrorCode != 0 {
+			return fmt.Errorf("%w: %s", kafka.Error(a.ErrorCode), a.ErrorMessage)
+		}
+		if a.SessionLifetimeMs > 0 { // the broker cuts the connection after it; we leave before
+			l.expires = time.Now().Add(time.Duration(a.SessionLifetimeMs) * time.Millisecond * 8 / 10)
+		}
+		if done, state, err = session.Next(ctx, a.AuthBytes); err != nil {
+			return fmt.Errorf("%w: %w", errRefused, err)
+		}
+	}
+	return nil
+}
+
+// TLSFiles names the files of a TLS connection. They are read anew for each connection, so that renewed ones work without a restart.
+type TLSFiles struct {
+	CAFile     string // PEM; "" = the system's
+	CertFile   string // PEM, the client's; "" = none
+	KeyFile    string // PEM
+	ServerName string // "" = the host that is dialed
+}
+
+// Config reads the files.
+func (f TLSFiles) Config() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: f.ServerName}
+	if f.CAFile != "" {
+		pem, err := os.ReadFile(f.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading the CA file: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("the CA file %s holds no certificate in PEM form", f.CAFile)
+		}
+	}
+	if f.CertFile != "" || f.KeyFile != "" {
+		pair, err := tls.LoadX509KeyPair(f.CertFile, f.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading the client certificate: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// tlsFor is the TLS configuration for a connection to addr, nil for plaintext.
+func (c *Config) tlsFor(addr string) (*tls.Config, error) {
+	tc := c.TLS
+	if c.TLSFiles != nil {
+		var err error
+		if tc, err = c.TLSFiles.Config(); err != nil {
+			return nil, err
+		}
+	}
+	if tc == nil || tc.ServerName != "" {
+		return tc, nil
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("the broker's address %q is not host:port: %w", addr, err)
+	}
+	tc = tc.Clone()
+	tc.ServerName = host
+	return tc, nil
+}
