@@ -38,7 +38,7 @@ func (c *checker) topics() {
 		// Kafka refuses a topic whose name differs from another only in . and _.
 		folded := strings.ReplaceAll(t.name, ".", "_")
 		if other, taken := seen[folded]; taken {
-			c.fault(t.key, "%s is too like that of %s; each needs a topic of its own, and Kafka takes . and _ for the same", quote(t.name), other)
+			c.fault(t.key, "%s is %s too (. and _ are the same to Kafka); each needs a topic of its own", quote(t.name), other)
 			continue
 		}
 		seen[folded] = t.key

@@ -17,9 +17,8 @@ func newRootCommand(env *environment) *cobra.Command {
 		Long: `Chatbridge takes the callback that Tencent Cloud Chat posts after each group
 message, stores it on disk before it answers, and puts it into a Kafka topic:
 in MsgSeq order within its group, and once.`,
-		Example: `  chatbridge dev                          # see it work, with nothing else installed
-  chatbridge config check -c chatbridge.yaml
-  chatbridge serve -c chatbridge.yaml     # the bridge itself`,
+		Example: `  chatbridge config check -c chatbridge.yaml
+  chatbridge topics apply -c chatbridge.yaml`,
 		Args:              knownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Version:           thisBuild().String(),
@@ -46,7 +45,7 @@ in MsgSeq order within its group, and once.`,
 // run carries out one command line and returns the process's exit code.
 func run(ctx context.Context, env *environment, args []string) int {
 	root := newRootCommand(env)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // cobra takes nil for "those of the process"
 	cmd, err := root.ExecuteContextC(ctx)
 	return exitCode(env.stderr, cmd, err)
 }
