@@ -3,67 +3,249 @@ package spool
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/chatbridge/chatbridge/bridge/internal/disk"
 )
 
 // Position is the number of a record: 1, 2, 3 and so on, dense, never used
 // again; 0 is none.
 type Position uint64
 
-// Record is a callback as it came. Query is the raw query string without its
-// Sign; times are kept to the nanosecond, from 1678 to 2262.
-type Record struct {
-	ReceivedAt  time.Time
-	Query, Body []byte
+// Spool is an open spool. Its methods may be called from many goroutines.
+//
+// Lock order: Checkpoint.mu, then one of Spool.mu, queue.mu, room.mu and
+// reserve.mu, of which no two are held at once. Nothing is read or written
+// under Spool.mu or queue.mu.
+type Spool struct {
+	// Immutable once open.
+	opts       Options
+	fs         disk.FS
+	log        *zap.Logger
+	now        func() time.Time
+	lock       io.Closer
+	room       *room
+	reserve    *reserve
+	queue      *queue
+	committer  *committer
+	preparer   *preparer
+	checkpoint *Checkpoint
+	maxRecord  int64         // of a frame
+	closing    chan struct{} // closed by Close
+
+	releasing sync.Mutex // one Release at a time
+
+	mu          sync.Mutex
+	segments    []*segment // oldest first; the last one is in use, or was last
+	memory      memory
+	end         Position      // one past the last durable record
+	floor       Position      // a reader asked for it: the next record is not below
+	released    Position      // argument of the last Release
+	wake        chan struct{} // closed when end grows; nil: nobody waits
+	lost        int64         // positions that damage took
+	damage      error         // the last damage found; nil: none
+	quarantined int
+	keptBytes   int64
+	closed      bool
 }
 
-// Entry is a stored record. It must not be changed, and stays valid for as
-// long as it is held; what is held keeps the whole group that it was stored
-// with (up to 1 MiB) in memory.
-type Entry struct {
-	Position Position
-	Record   Record
+// Open opens the spool in a directory, which it makes if it is missing, takes
+// its lock and recovers what is there. Errors: ErrLocked (the holder is
+// named), *VersionError, a setting that cannot work, or the disk's. A full
+// disk is no error: the spool opens for reading, and Append refuses.
+func Open(o Options) (*Spool, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", o.Dir, err)
+	}
+	lock, err := takeLock(o.FS, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := newSpool(o, lock)
+	if err := s.recover(); err != nil {
+		s.committer.drop()
+		s.preparer.close()
+		return nil, errors.Join(fmt.Errorf("open spool %s: %w", o.Dir, err), lock.Close())
+	}
+	s.holdReserve()
+	go s.committer.run()
+	return s, nil
 }
 
-const (
-	frameAlign    = 8
-	formatVersion = 1
-)
-
-var errStub = errors.New("not built yet")
-
-type Spool struct{}
-
-func Open(Options) (*Spool, error)                                    { return nil, errStub }
-func (*Spool) Append(ctx context.Context, r Record) (Position, error) { return 0, errStub }
-func (*Spool) First() Position                                        { return 0 }
-func (*Spool) End() Position                                          { return 0 }
-func (*Spool) NewReader(from Position) *Reader                        { return nil }
-func (*Spool) Release(before Position) error                          { return errStub }
-func (*Spool) Stat() Stat                                             { return Stat{} }
-func (*Spool) Err() error                                             { return errStub }
-func (*Spool) Damage() error                                          { return nil }
-func (*Spool) Close() error                                           { return errStub }
-func (*Spool) Checkpoint() *Checkpoint                                { return nil }
-
-type Reader struct{}
-
-func (*Reader) Next(ctx context.Context, max int) ([]Entry, error) { return nil, errStub }
-func (*Reader) TryNext(max int) ([]Entry, error)                   { return nil, errStub }
-func (*Reader) Position() Position                                 { return 0 }
-func (*Reader) Close() error                                       { return nil }
-
-type Checkpoint struct{}
-
-func (*Checkpoint) Load(fn func(entry []byte) error) error { return errStub }
-func (*Checkpoint) Append(entry []byte) error              { return errStub }
-func (*Checkpoint) Sync() error                            { return errStub }
-func (*Checkpoint) Rewrite(write func(add func(entry []byte) error) error) error {
-	return errStub
+func newSpool(o Options, lock io.Closer) *Spool {
+	s := &Spool{
+		opts: o, fs: o.FS, log: o.Logger, now: o.Now, lock: lock,
+		room: &room{
+			fs: o.FS, dir: o.Dir, max: o.MaxBytes, minFree: o.MinFree, segment: o.SegmentBytes,
+		},
+		reserve:   newReserve(&o),
+		queue:     newQueue(),
+		maxRecord: o.SegmentBytes - headerBytes - frameHeader,
+		closing:   make(chan struct{}),
+		memory:    memory{max: o.MemoryBytes},
+	}
+	s.committer = newCommitter(s)
+	s.preparer = newPreparer(s)
+	s.checkpoint = newCheckpoint(s)
+	return s
 }
-func (*Checkpoint) Size() int64 { return 0 }
 
-func Inspect(dir string) (Stat, error)                           { return Stat{}, errStub }
-func Walk(dir string, from Position, fn func(Entry) error) error { return errStub }
-func Verify(dir string) (Report, error)                          { return Report{}, errStub }
-func Repair(dir string) (RepairReport, error)                    { return RepairReport{}, errStub }
+// takeLock says in its error who has the spool.
+func takeLock(d disk.FS, dir string) (io.Closer, error) {
+	lock, err := d.Lock(filepath.Join(dir, lockName), fmt.Sprintf("pid %d", os.Getpid()))
+	var locked *disk.LockedError
+	if errors.As(err, &locked) {
+		return nil, fmt.Errorf("open spool %s: %w: %w; stop it first, or use another spool.dir", dir, ErrLocked, locked)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open spool %s: take its lock: %w", dir, err)
+	}
+	return lock, nil
+}
+
+// Append stores a copy of r and returns its position when it is durable (see
+// Durability). The slices of r may be used again afterwards. Errors: ErrFull,
+// ErrTooLarge, ErrClosed, *PoisonedError: r was not stored. When ctx ends
+// first the error is ctx's, and r may be stored all the same.
+func (s *Spool) Append(ctx context.Context, r Record) (Position, error) {
+	if frameSize(r.payloadBytes()) > s.maxRecord {
+		return 0, fmt.Errorf("%w (%d bytes of %d)", ErrTooLarge, r.payloadBytes(), s.maxRecord-frameHeader)
+	}
+	g, index, err := s.queue.join(ctx, &r, r.sum())
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-g.done:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	if g.err != nil {
+		return 0, g.err
+	}
+	return g.first + Position(index), nil
+}
+
+// First returns the oldest position that may be readable: Release moves it,
+// by whole segments.
+func (s *Spool) First() Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.firstLocked()
+}
+
+func (s *Spool) firstLocked() Position {
+	if len(s.segments) == 0 {
+		return max(s.end, s.floor)
+	}
+	return s.segments[0].head.base
+}
+
+// End returns one past the last durable position: the next one to be used,
+// if all goes well.
+func (s *Spool) End() Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.end, s.floor)
+}
+
+// jump returns the position below which no new record may be.
+func (s *Spool) jump() Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.floor
+}
+
+// Err says why the spool cannot store now: it wraps ErrFull, or is a
+// *PoisonedError, or is ErrClosed. nil: it can. It changes by itself.
+func (s *Spool) Err() error { return s.queue.err() }
+
+// Damage returns the damage that was found last, nil if there was none since
+// Open. The spool works on; the damaged file is kept aside.
+func (s *Spool) Damage() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.damage
+}
+
+// Checkpoint returns the spool's checkpoint log, always the same one.
+func (s *Spool) Checkpoint() *Checkpoint { return s.checkpoint }
+
+// Close refuses new appends, stores those that wait, ends all readers and
+// lets the lock go. The checkpoint is closed as it is, not synced. A second
+// Close does nothing.
+func (s *Spool) Close() error {
+	if !s.queue.close() {
+		return nil
+	}
+	close(s.committer.stop)
+	<-s.committer.done
+	s.preparer.close()
+	s.mu.Lock()
+	s.closed = true
+	s.memory.clear()
+	s.mu.Unlock()
+	close(s.closing)
+	return errors.Join(s.checkpoint.close(), s.lock.Close())
+}
+
+// publish shows a durable group to readers.
+func (s *Spool) publish(g *group) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g.seg.bytes = g.off + int64(len(g.buf))
+	g.seg.end = g.end()
+	g.seg.sound = g.seg.end
+	s.end = g.seg.end
+	s.memory.push(g)
+	if s.wake != nil {
+		close(s.wake)
+		s.wake = nil
+	}
+}
+
+// addSegment makes seg the one in use and seals the one before.
+func (s *Spool) addSegment(seg *segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.segments); n > 0 {
+		s.segments[n-1].sealed = true
+	}
+	s.segments = append(s.segments, seg)
+	s.end = seg.end
+}
+
+// event tells the hook.
+func (s *Spool) event(kind string) {
+	if h := s.opts.Hooks.Event; h != nil {
+		h(kind)
+	}
+}
+
+// holdReserve keeps enough space aside for the checkpoint to be rewritten.
+func (s *Spool) holdReserve() {
+	least := min(leastReserve, s.opts.SegmentBytes/4)
+	s.reserve.hold(max(least, s.checkpoint.Size()*5/4))
+}
+
+// freeReserve gives up the space kept for the checkpoint, and the segment that
+// was prepared. false: there was neither.
+func (s *Spool) freeReserve() bool {
+	dropped := s.preparer.dropReady()
+	used := s.reserve.use()
+	if used {
+		s.event(EventReserveUsed)
+	}
+	return dropped || used
+}

@@ -1,6 +1,10 @@
 package spool
 
-import "time"
+import (
+	"fmt"
+	"os"
+	"time"
+)
 
 // Stat is what a spool holds at one moment.
 type Stat struct {
@@ -81,4 +85,51 @@ type RepairReport struct {
 	Rewritten, Kept []string
 	Removed         []string // left-over files of no use
 	Lost            int64    // positions that nothing could bring back
+}
+
+// Stat returns what the spool holds now.
+func (s *Spool) Stat() Stat {
+	st := Stat{
+		Bytes: s.room.bytes(), MaxBytes: s.opts.MaxBytes, MinFree: s.opts.MinFree,
+		CheckpointBytes: s.checkpoint.Size(), Durability: s.opts.Durability,
+		Holder: fmt.Sprintf("pid %d", os.Getpid()),
+	}
+	if free, err := s.fs.Free(s.opts.Dir); err == nil {
+		st.FreeBytes = free
+	}
+	var oldest *segment
+	s.mu.Lock()
+	st.First, st.End, st.Released = s.firstLocked(), max(s.end, s.floor), s.released
+	st.Segments, st.Lost = len(s.segments), s.lost
+	st.Quarantined, st.QuarantinedBytes = s.quarantined, s.keptBytes
+	for _, seg := range s.segments {
+		from := max(seg.head.base, s.released)
+		if from >= seg.end {
+			continue
+		}
+		st.Records += int64(seg.end - from)
+		if oldest == nil {
+			oldest = seg
+			st.OldestReceipt = s.memory.receipt(from)
+		}
+	}
+	s.mu.Unlock()
+	if oldest != nil && st.OldestReceipt.IsZero() {
+		st.OldestReceipt = s.firstReceipt(oldest)
+	}
+	return st
+}
+
+// firstReceipt is read once for each segment.
+func (s *Spool) firstReceipt(seg *segment) time.Time {
+	s.mu.Lock()
+	at := seg.receipt
+	s.mu.Unlock()
+	if at.IsZero() {
+		at = firstReceipt(s.fs, s.opts.Dir, seg)
+		s.mu.Lock()
+		seg.receipt = at
+		s.mu.Unlock()
+	}
+	return at
 }

@@ -76,7 +76,10 @@ func (osFS) Remove(name string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return errors.Join(err, syncDir(filepath.Dir(name)))
+	if serr := syncDir(filepath.Dir(name)); serr != nil {
+		return serr
+	}
+	return err
 }
 
 func (osFS) List(dir string) ([]Info, error) {
