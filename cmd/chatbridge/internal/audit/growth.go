@@ -1,0 +1,44 @@
+package audit
+
+import (
+	"sync"
+
+	"github.com/chatbridge/chatbridge/publisher"
+)
+
+// growth finds out whether the misplaced records lie where a topic of fewer
+// partitions would have put them.
+type growth struct {
+	mu    *sync.Mutex
+	could []bool // could[m]: all of them would be right with m partitions
+	some  bool
+}
+
+func newGrowth(partitions int) growth {
+	g := growth{mu: new(sync.Mutex), could: make([]bool, min(partitions, 1024))}
+	for m := 1; m < len(g.could); m++ {
+		g.could[m] = true
+	}
+	return g
+}
+
+func (g *growth) misplaced(group []byte, partition int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.some = true
+	for m, still := range g.could {
+		if still && publisher.PartitionFor(group, m) != partition {
+			g.could[m] = false
+		}
+	}
+}
+
+// from returns the largest former number of partitions that explains all; 0: none.
+func (g *growth) from() int {
+	for m := len(g.could) - 1; m > 0 && g.some; m-- {
+		if g.could[m] {
+			return m
+		}
+	}
+	return 0
+}

@@ -1,0 +1,249 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/chatbridge/chatbridge/schema"
+)
+
+// judgeOrder reads the entries by place: each stream's records in the order of
+// the topic, partition by partition.
+func (a *Audit) judgeOrder(ctx context.Context) error {
+	o := order{Audit: a}
+	seen := 0
+	for e, err := range a.byPlace.sorted() {
+		if err != nil {
+			return err
+		}
+		if seen++; seen%65536 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		at := place(e[2])
+		if stream := (streamKey{e[0], e[1]}); stream != o.stream || !o.begun {
+			o.finish()
+			o = order{Audit: a, begun: true, stream: stream, partition: at.partition()}
+		}
+		if at.partition() != o.partition { // numbers are compared within a partition
+			o.partition, o.started, o.newest, o.reset, o.lastLate = at.partition(), false, 0, false, 0
+		}
+		if e[3]>>kindShift == placeTwin {
+			o.twin = at
+			continue
+		}
+		r := ordered{at: at, number: e[3] & maxNumber, hole: schema.Hole{From: e[4], To: e[5] & maxNumber}}
+		m := mark(e[5] >> kindShift)
+		r.mark, r.misplaced, r.twin = m&^misplaced, m&misplaced != 0, o.twin == at
+		if err := o.record(&r); err != nil {
+			return err
+		}
+	}
+	a.byPlace.close()
+	o.finish()
+	return nil
+}
+
+// ordered is one record as the order sees it.
+type ordered struct {
+	at        place
+	number    uint64
+	mark      mark
+	hole      schema.Hole
+	misplaced bool // it lies in a wrong partition, which was said
+	twin      bool // the same message is there again, which was said
+}
+
+// maxGaps bounds what is remembered of one stream until its end.
+const maxGaps = 256
+
+// An order follows one stream. Invariant: newest is the highest number of the
+// stream in this partition since its start or its last reset; it is meaningful
+// only if started.
+type order struct {
+	*Audit
+	begun     bool
+	stream    streamKey
+	partition int
+	started   bool
+	newest    uint64
+	reset     bool   // its numbers have begun again
+	lastLate  uint64 // the last number that was marked late
+	twin      place  // the next record with this place has a twin
+
+	gaps   []gap    // without a mark, not yet said: something below may fill them
+	astray []uint64 // numbers that lie in wrong partitions
+}
+
+// A gap is numbers that are missing before the record at a place.
+type gap struct {
+	from, to uint64
+	at       place
+}
+
+// record judges the next record of the stream.
+func (o *order) record(r *ordered) error {
+	if r.misplaced {
+		if len(o.astray) < maxGaps {
+			o.astray = append(o.astray, r.number)
+		}
+		if err := o.late(r); err != nil {
+			return err
+		}
+	}
+	switch r.mark {
+	case markLate:
+		return o.marksLate(r)
+	case markReset:
+		o.resets(r)
+		return nil
+	case markInOrder, markAfterHole:
+		return o.rises(r)
+	default: // what it says could not be read, and that was said
+		if !o.started || r.number > o.newest {
+			o.started, o.newest = true, r.number
+		}
+		return nil
+	}
+}
+
+// marksLate: a late record's number lies below the newest, or it is a straggler
+// of the group that was there before a reset.
+func (o *order) marksLate(r *ordered) error {
+	switch {
+	case !o.started:
+		return nil // what it is late to is not in the range that is audited
+	case r.number <= o.newest || o.reset:
+		o.lastLate = r.number
+		return o.late(r)
+	}
+	o.wrongMark(r, "it is marked late, but its number is above %d, the newest", o.newest)
+	o.newest = r.number
+	return nil
+}
+
+// resets: the numbers begin again, at or below the newest; one above it only
+// where the number between has just come a second time and was taken for late.
+func (o *order) resets(r *ordered) {
+	if o.started && r.number > o.newest && (r.number != o.newest+1 || o.lastLate != o.newest) {
+		o.wrongMark(r, "it is marked reset, but its number is above %d, the newest", o.newest)
+	}
+	o.started, o.newest, o.reset = true, r.number, true
+}
+
+// rises: the record claims to go on from the newest, after a hole or not.
+func (o *order) rises(r *ordered) error {
+	if !o.started {
+		o.started, o.newest = true, r.number
+		return o.begins(r)
+	}
+	if r.number <= o.newest {
+		return o.falls(r)
+	}
+	missing := gap{from: o.newest + 1, to: r.number - 1, at: r.at}
+	isMissing := missing.from <= missing.to
+	switch {
+	case isMissing && r.twin && r.hole.From != missing.from:
+		return o.late(r) // one of the two is where it belongs
+	case r.hole.From > 0 && (r.hole.To != missing.to || r.hole.From < missing.from):
+		o.wrongMark(r, "it says that %d-%d are missing, but the number before it is %d", r.hole.From, r.hole.To, o.newest)
+	case isMissing && r.hole.From != missing.from && !r.misplaced:
+		unsaid := missing
+		if r.hole.From > 0 {
+			unsaid.to = r.hole.From - 1
+		}
+		o.gap(unsaid)
+	}
+	o.newest = r.number
+	if !isMissing || r.misplaced {
+		return nil
+	}
+	return o.byNumber.add(entryByNumber(o.stream, missing.from, numberHole, missing.to, uint64(r.at)))
+}
+
+// begins: the first record that is known of a stream may have any number, but a
+// hole must end right before it.
+func (o *order) begins(r *ordered) error {
+	if r.hole.From == 0 {
+		return nil
+	}
+	if r.hole.To != r.number-1 {
+		o.wrongMark(r, "it says that %d-%d are missing before number %d", r.hole.From, r.hole.To, r.number)
+		return nil
+	}
+	return o.byNumber.add(entryByNumber(o.stream, r.hole.From, numberHole, r.hole.To, uint64(r.at)))
+}
+
+// falls: a number that is not above the newest, and not marked late.
+func (o *order) falls(r *ordered) error {
+	if r.twin {
+		return nil
+	}
+	o.found.add(OutOfOrder, 1, recordExample(r.at, r.number, fmt.Sprintf("number %d comes after %d", r.number, o.newest)))
+	o.fill(r.number, r.number)
+	if r.hole.From > 0 { // the hole that it tells of belongs to where it should be
+		o.fill(r.hole.From, r.hole.To)
+	}
+	return o.late(r)
+}
+
+// late notes a number that is there, but not where it belongs.
+func (o *order) late(r *ordered) error {
+	return o.byNumber.add(entryByNumber(o.stream, r.number, numberLate, 0, uint64(r.at)))
+}
+
+func (o *order) wrongMark(r *ordered, format string, args ...any) {
+	o.found.add(WrongMark, 1, recordExample(r.at, r.number, fmt.Sprintf(format, args...)))
+}
+
+// gap remembers a gap without a mark.
+func (o *order) gap(g gap) {
+	if len(o.gaps) == maxGaps {
+		o.say(o.gaps[0])
+		o.gaps = append(o.gaps[:0], o.gaps[1:]...)
+	}
+	o.gaps = append(o.gaps, g)
+}
+
+// fill takes numbers out of the gaps: they are accounted for.
+func (o *order) fill(from, to uint64) {
+	var left []gap
+	for _, g := range o.gaps {
+		if to < g.from || from > g.to {
+			left = append(left, g)
+			continue
+		}
+		if g.from < from {
+			left = append(left, gap{from: g.from, to: from - 1, at: g.at})
+		}
+		if to < g.to {
+			left = append(left, gap{from: to + 1, to: g.to, at: g.at})
+		}
+	}
+	o.gaps = left
+}
+
+// finish says what gaps are left when the stream's last record has been seen.
+func (o *order) finish() {
+	if !o.begun {
+		return
+	}
+	o.count.streams++
+	for _, number := range o.astray {
+		o.fill(number, number)
+	}
+	for _, g := range o.gaps {
+		o.say(g)
+	}
+}
+
+func (o *order) say(g gap) {
+	o.found.add(UnmarkedGap, 1, recordExample(g.at, 0, fmt.Sprintf("%s missing before it", spanText(g.from, g.to))))
+}
+
+// spanText is numbers for people.
+func spanText(from, to uint64) string {
+	if from == to {
+		return fmt.Sprintf("number %d is", from)
+	}
+	return fmt.Sprintf("numbers %d-%d are", from, to)
+}
