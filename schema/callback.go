@@ -77,13 +77,7 @@ func fieldOf(name []byte) (f field, ok bool) {
 type callback struct {
 	text    []byte            // what is decoded; the values below are parts of it
 	fields  [fieldCount]value // nil: absent or null
-	unknown []member
-}
-
-// member is a member that this version does not know.
-type member struct {
-	name  []byte // unescaped
-	value value
+	unknown int               // how many other members there are
 }
 
 // readCallback splits a body. It reports the first fault in the text's order.
@@ -174,7 +168,7 @@ func (c *callback) put(name []byte, v value) {
 		c.fields[f] = v
 		return
 	}
-	c.unknown = append(c.unknown, member{name, v})
+	c.unknown++
 }
 
 // groupID returns the value of a usable GroupId: text that is not empty, or a

@@ -28,8 +28,8 @@ const (
 type Element interface {
 	// Type is the element's type in the JSON.
 	Type() ElementType
-	// appendTo writes the element's members after "type".
-	appendTo(w *writer)
+	// only this package has elements
+	element()
 }
 
 // Elements are the parts of a message in their order.
@@ -235,3 +235,14 @@ func (*Relay) Type() ElementType { return TypeRelay }
 
 // Type returns TypeOther.
 func (*Other) Type() ElementType { return TypeOther }
+
+func (*Text) element()     {}
+func (*Location) element() {}
+func (*Face) element()     {}
+func (*Custom) element()   {}
+func (*Sound) element()    {}
+func (*Image) element()    {}
+func (*File) element()     {}
+func (*Video) element()    {}
+func (*Relay) element()    {}
+func (*Other) element()    {}

@@ -18,64 +18,85 @@ func (w *writer) list(list Elements) {
 	for _, el := range list {
 		w.separate()
 		w.b = append(w.b, '{')
-		if isNil(el) {
+		if !w.element(el) {
 			w.fail("an element is nil")
-		} else {
-			w.text("type", string(el.Type()))
-			el.appendTo(w)
 		}
 		w.b = append(w.b, '}')
 	}
 }
 
-// isNil reports a nil element, also one in an interface.
-func isNil(el Element) bool {
+// element writes an element's members. ok is false for a nil element, also for
+// one within an interface. The calls are direct, and not through Element, so
+// that the writer can stay on the stack.
+func (w *writer) element(el Element) (ok bool) {
 	switch el := el.(type) {
-	case nil:
-		return true
 	case *Text:
-		return el == nil
+		if ok = el != nil; ok {
+			w.textElement(el)
+		}
 	case *Location:
-		return el == nil
+		if ok = el != nil; ok {
+			w.locationElement(el)
+		}
 	case *Face:
-		return el == nil
+		if ok = el != nil; ok {
+			w.faceElement(el)
+		}
 	case *Custom:
-		return el == nil
+		if ok = el != nil; ok {
+			w.customElement(el)
+		}
 	case *Sound:
-		return el == nil
+		if ok = el != nil; ok {
+			w.soundElement(el)
+		}
 	case *Image:
-		return el == nil
+		if ok = el != nil; ok {
+			w.imageElement(el)
+		}
 	case *File:
-		return el == nil
+		if ok = el != nil; ok {
+			w.fileElement(el)
+		}
 	case *Video:
-		return el == nil
+		if ok = el != nil; ok {
+			w.videoElement(el)
+		}
 	case *Relay:
-		return el == nil
+		if ok = el != nil; ok {
+			w.relayElement(el)
+		}
 	case *Other:
-		return el == nil
+		if ok = el != nil; ok {
+			w.otherElement(el)
+		}
 	}
-	return false
+	return ok
 }
 
-func (t *Text) appendTo(w *writer) {
+func (w *writer) textElement(t *Text) {
+	w.text("type", string(TypeText))
 	w.text("text", t.Text)
 	w.extra(t.Extra)
 }
 
-func (l *Location) appendTo(w *writer) {
+func (w *writer) locationElement(l *Location) {
+	w.text("type", string(TypeLocation))
 	w.text("description", l.Description)
 	w.float("latitude", l.Latitude)
 	w.float("longitude", l.Longitude)
 	w.extra(l.Extra)
 }
 
-func (f *Face) appendTo(w *writer) {
+func (w *writer) faceElement(f *Face) {
+	w.text("type", string(TypeFace))
 	w.int("index", f.Index)
 	w.text("data", f.Data)
 	w.extra(f.Extra)
 }
 
-func (c *Custom) appendTo(w *writer) {
+func (w *writer) customElement(c *Custom) {
+	w.text("type", string(TypeCustom))
 	w.text("data", c.Data)
 	w.text("description", c.Description)
 	w.text("extension", c.Extension)
@@ -83,7 +104,8 @@ func (c *Custom) appendTo(w *writer) {
 	w.extra(c.Extra)
 }
 
-func (s *Sound) appendTo(w *writer) {
+func (w *writer) soundElement(s *Sound) {
+	w.text("type", string(TypeSound))
 	w.text("url", s.URL)
 	w.text("uuid", s.UUID)
 	w.uint("size", s.Size)
@@ -92,7 +114,8 @@ func (s *Sound) appendTo(w *writer) {
 	w.extra(s.Extra)
 }
 
-func (i *Image) appendTo(w *writer) {
+func (w *writer) imageElement(i *Image) {
+	w.text("type", string(TypeImage))
 	w.text("uuid", i.UUID)
 	switch i.Format {
 	case "", FormatJPG, FormatGIF, FormatPNG, FormatBMP, FormatOther:
@@ -128,7 +151,8 @@ func (w *writer) variant(v *ImageVariant) {
 	w.b = append(w.b, '}')
 }
 
-func (f *File) appendTo(w *writer) {
+func (w *writer) fileElement(f *File) {
+	w.text("type", string(TypeFile))
 	w.text("name", f.Name)
 	w.text("url", f.URL)
 	w.text("uuid", f.UUID)
@@ -137,7 +161,8 @@ func (f *File) appendTo(w *writer) {
 	w.extra(f.Extra)
 }
 
-func (v *Video) appendTo(w *writer) {
+func (w *writer) videoElement(v *Video) {
+	w.text("type", string(TypeVideo))
 	w.text("url", v.URL)
 	w.text("uuid", v.UUID)
 	w.uint("size", v.Size)
@@ -167,7 +192,8 @@ func (w *writer) thumbnail(t *Thumbnail) {
 	w.b = append(w.b, '}')
 }
 
-func (r *Relay) appendTo(w *writer) {
+func (w *writer) relayElement(r *Relay) {
+	w.text("type", string(TypeRelay))
 	w.text("title", r.Title)
 	w.uint("count", r.Count)
 	w.text("compatible_text", r.CompatibleText)
@@ -205,7 +231,8 @@ func (w *writer) relayMessage(m *RelayMessage) {
 	w.b = append(w.b, '}')
 }
 
-func (o *Other) appendTo(w *writer) {
+func (w *writer) otherElement(o *Other) {
+	w.text("type", string(TypeOther))
 	w.text("name", o.Name)
 	w.raw("content", o.Content)
 	w.extra(o.Extra)

@@ -31,19 +31,24 @@ func (id ID) String() string {
 // ParseID reads what String writes, and nothing else: an id has one spelling.
 func ParseID(s string) (ID, error) {
 	var id ID
-	if len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' {
-		var digits [32]byte
-		n := copy(digits[:], s[0:8])
-		n += copy(digits[n:], s[9:13])
-		n += copy(digits[n:], s[14:18])
-		n += copy(digits[n:], s[19:23])
-		copy(digits[n:], s[24:36])
-		if _, err := hex.Decode(id[:], digits[:]); err == nil && id.String() == s {
-			return id, nil
+	ok := len(s) == 36
+	for i, n := 0, 0; ok && i < 36; n++ {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			ok = s[i] == '-'
+			i++
 		}
+		hi, lo := hexDigit(s[i]), hexDigit(s[i+1])
+		ok = ok && hi >= 0 && lo >= 0 && !isUpper(s[i]) && !isUpper(s[i+1])
+		id[n] = byte(hi<<4 | lo)
+		i += 2
+	}
+	if ok {
+		return id, nil
 	}
 	return ID{}, fmt.Errorf("%.40q is not an id: want 36 characters such as 74fcd219-e2a3-4d61-8ade-a98229852b17", s)
 }
+
+func isUpper(c byte) bool { return 'A' <= c && c <= 'F' }
 
 // Identity returns ID as a value: 16 bytes that are equal for equal messages. It
 // is zero where ID is not the text of one.

@@ -130,14 +130,19 @@ func (k *keeper) texts(dst *[]string, name []byte, v value) {
 		k.keep(name, v)
 		return
 	}
-	var list []string
+	n := 0
 	for item := range v.items() {
-		s, ok := item.text()
-		if !ok {
+		if n++; item[0] != '"' {
 			k.keep(name, v)
 			return
 		}
-		list = append(list, s)
 	}
-	*dst = list
+	if n == 0 {
+		return
+	}
+	*dst = make([]string, 0, n)
+	for item := range v.items() {
+		s, _ := item.text()
+		*dst = append(*dst, s)
+	}
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,10 +38,7 @@ func Normalize(req Request, body []byte) (*Event, error) {
 func (c *callback) fill(e *Event) {
 	id, _ := c.groupID()
 	e.Group.ID = string(id.numeral())
-	var k keeper
-	for _, m := range c.unknown {
-		k.keep(m.name, m.value)
-	}
+	k := keeper{extra: c.unknownMembers()}
 	m := &e.Message
 	for f, v := range c.fields {
 		if v == nil {
@@ -84,6 +82,22 @@ func (c *callback) fill(e *Event) {
 		}
 	}
 	e.Extra = k.extra
+}
+
+// unknownMembers returns the members that this version does not know. They are
+// rare, and so are looked for only where they were counted.
+func (c *callback) unknownMembers() Extra {
+	if c.unknown == 0 {
+		return nil
+	}
+	k := keeper{extra: make(Extra, c.unknown)}
+	outermost := value(bytes.TrimLeft(c.text, " \t\r\n"))
+	for name, v := range outermost.members() {
+		if _, known := fieldOf(name); !known {
+			k.keep(name, v)
+		}
+	}
+	return k.extra
 }
 
 // mentions reads GroupAtInfo: one object for each mention. Where it holds

@@ -73,7 +73,16 @@ func skipSpace(v value, i int) int {
 // stringEnd returns the offset after the string that begins at i, or the length
 // of b if it does not end.
 func stringEnd(b []byte, i int) int {
-	for i++; i < len(b); i++ {
+	i++
+	quote := bytes.IndexByte(b[i:], '"')
+	if quote < 0 {
+		return len(b)
+	}
+	escape := bytes.IndexByte(b[i:i+quote], '\\')
+	if escape < 0 {
+		return i + quote + 1
+	}
+	for i += escape; i < len(b); i++ {
 		switch b[i] {
 		case '"':
 			return i + 1

@@ -3,7 +3,6 @@ package schema
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -115,7 +114,7 @@ func (w *writer) time(name string, t time.Time) {
 // appendTime writes RFC 3339 in UTC with milliseconds; what is finer is cut off.
 func appendTime(b []byte, t time.Time) []byte {
 	t = t.UTC()
-	b = t.AppendFormat(b, "2006-01-02T15:04:05Z")
+	b = t.AppendFormat(b, time.RFC3339)
 	ms := t.Nanosecond() / 1e6
 	b[len(b)-1] = '.' // in place of the Z
 	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
@@ -164,7 +163,12 @@ func (w *writer) extra(x Extra) {
 	w.name("extra")
 	w.b = append(w.b, '{')
 	opened := len(w.b)
-	for _, name := range slices.Sorted(maps.Keys(x)) {
+	names := make([]string, 0, len(x))
+	for name := range x {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		v := x[name]
 		if isAbsent(v) {
 			continue
