@@ -178,7 +178,7 @@ func TestTopicSpecsFollowTheConfiguration(t *testing.T) {
 	spec := func(name string, minInSync int) publisher.TopicSpec {
 		return publisher.TopicSpec{
 			Name: name, Partitions: 12, ReplicationFactor: cfg.Kafka.ReplicationFactor,
-			MaxMessageBytes: 1<<20 + 32<<10, MinInSyncReplicas: minInSync,
+			MaxMessageBytes: publisher.DefaultMaxBatchBytes, MinInSyncReplicas: minInSync,
 		}
 	}
 	want := []publisher.TopicSpec{spec("chat.group-messages", 2), spec("chat.group-messages.dlq", 2)}
@@ -186,7 +186,12 @@ func TestTopicSpecsFollowTheConfiguration(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	cfg.Kafka.CallbacksTopic, cfg.Kafka.ReplicationFactor = "c", 1
-	if got := cfg.TopicSpecs(); len(got) != 3 || got[2].Name != "c" || got[2].MinInSyncReplicas != 1 {
-		t.Errorf("with a callbacks topic on one broker: %+v", got)
+	cfg.HTTP.MaxBody, cfg.Kafka.CreateTopics = 2*MiB, true
+	last := publisher.TopicSpec{
+		Name: "c", Partitions: 12, ReplicationFactor: 1,
+		MaxMessageBytes: 2<<20 + 32<<10, MinInSyncReplicas: 1, Optional: true,
+	}
+	if diff := cmp.Diff(last, cfg.TopicSpecs()[2]); diff != "" {
+		t.Errorf("third topic, larger bodies, one broker, created by serve (-want +got):\n%s", diff)
 	}
 }

@@ -50,12 +50,19 @@ func (c Compression) codec() publisher.Compression {
 
 // TopicSpecs returns what the topics should be like: the events topic, the
 // dead-letter topic and, where it is used, the callbacks topic. Each should take
-// the largest callback that is accepted, and lose nothing with one replica.
+// the largest callback that is accepted, and lose nothing with one replica. A
+// topic that serve creates itself may be missing before.
 func (c *Config) TopicSpecs() []publisher.TopicSpec {
 	k := c.Kafka
 	names := []string{k.Topic, k.DeadLetterTopic}
 	if k.CallbacksTopic != "" {
 		names = append(names, k.CallbacksTopic)
+	}
+	// What Kafka takes by default is enough for the default max_body: real bodies
+	// are far smaller, and the few bytes between the two are no fault to report.
+	maxMessage := publisher.DefaultMaxBatchBytes
+	if c.HTTP.MaxBody > 1*MiB {
+		maxMessage = int(c.HTTP.MaxBody + messageOverhead)
 	}
 	specs := make([]publisher.TopicSpec, 0, len(names))
 	for _, name := range names {
@@ -63,8 +70,9 @@ func (c *Config) TopicSpecs() []publisher.TopicSpec {
 			Name:              name,
 			Partitions:        k.Partitions,
 			ReplicationFactor: k.ReplicationFactor,
-			MaxMessageBytes:   int(c.HTTP.MaxBody + messageOverhead),
+			MaxMessageBytes:   maxMessage,
 			MinInSyncReplicas: max(1, min(2, k.ReplicationFactor-1)),
+			Optional:          k.CreateTopics,
 		})
 	}
 	return specs

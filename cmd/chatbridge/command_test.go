@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -35,16 +36,22 @@ type result struct {
 
 // run carries out one command line in this process.
 func (f fake) run(ctx context.Context, args ...string) result {
-	var stdout, stderr bytes.Buffer
-	env := &environment{
-		stdin: strings.NewReader(f.stdin), stdout: &stdout, stderr: &stderr,
+	env, stdout, stderr := f.environment()
+	code := run(ctx, env, args)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// environment is the world as a command is given it, and what is written to it.
+func (f fake) environment() (env *environment, stdout, stderr *bytes.Buffer) {
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	env = &environment{
+		stdin: strings.NewReader(f.stdin), stdout: stdout, stderr: stderr,
 		isTerminal: func(any) bool { return f.terminal },
 		environ:    func() []string { return f.environ },
 		getenv:     f.getenv,
 		now:        testNow,
 	}
-	code := run(ctx, env, args)
-	return result{code, stdout.String(), stderr.String()}
+	return env, stdout, stderr
 }
 
 // getenv looks a variable up.
@@ -67,7 +74,7 @@ func runCommand(t *testing.T, args ...string) result {
 // standard error is marked by "! ".
 type transcript struct {
 	text  strings.Builder
-	hides []string // old, new, old, new: what differs from run to run
+	hides map[string]string // pattern → what stands for it: what differs from run to run
 }
 
 // add carries out a command line and notes what came of it.
@@ -89,7 +96,10 @@ func (s *transcript) add(t *testing.T, f fake, args ...string) result {
 func (s *transcript) compare(t *testing.T, name string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	got := strings.NewReplacer(s.hides...).Replace(s.text.String())
+	got := s.text.String()
+	for pattern, name := range s.hides {
+		got = regexp.MustCompile(pattern).ReplaceAllString(got, name)
+	}
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil { //nolint:gosec // a golden file
 			t.Fatal(err)

@@ -17,7 +17,7 @@ func TestTablesAreAlignedAndColoredOnTerminalsOnly(t *testing.T) {
 		{"terminal with NO_COLOR", fake{terminal: true, environ: []string{"NO_COLOR=1"}}, false},
 		{"dumb terminal", fake{terminal: true, environ: []string{"TERM=dumb"}}, false},
 	} {
-		env := &environment{isTerminal: func(any) bool { return c.f.terminal }, getenv: c.f.getenv}
+		env, _, _ := c.f.environment()
 		table := newTable(env, nil, text("NAME"), number("COUNT"), text("STATE"))
 		table.add(text("é"), number("5"), cell{text: "whole", color: good})
 		table.add(text("longer"), number("12345"), text(""))

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"time"
 
@@ -54,6 +56,14 @@ func (f *spoolFlags) locate(env *environment) (string, *bridge.Settings, error) 
 	return settings.Config.Spool.Dir, settings, nil
 }
 
+// spoolError says what to do where there is no spool; other errors say it themselves.
+func spoolError(dir string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no spool in %s; give its directory with --dir, or the configuration with -c", dir)
+	}
+	return err
+}
+
 func newSpoolStatCommand(env *environment) *cobra.Command {
 	var (
 		flags  spoolFlags
@@ -72,7 +82,7 @@ func newSpoolStatCommand(env *environment) *cobra.Command {
 			}
 			stat, err := spool.Inspect(dir)
 			if err != nil {
-				return err
+				return spoolError(dir, err)
 			}
 			s := newSpoolStat(dir, stat, settings, env.now())
 			if asJSON {
@@ -102,7 +112,7 @@ type spoolStat struct {
 	CheckpointBytes  int64      `json:"checkpoint_bytes"`
 	Quarantined      int        `json:"quarantined_files"`
 	QuarantinedBytes int64      `json:"quarantined_bytes"`
-	Holder           string     `json:"holder,omitempty"` // who locked it last
+	Holder           string     `json:"holder,omitempty"` // the process that has it, or had it when it was killed
 }
 
 // newSpoolStat puts together what is known of a spool.
@@ -144,7 +154,14 @@ func (s spoolStat) write(w io.Writer) error {
 	if s.Quarantined > 0 {
 		add("quarantined", "%s, %s; see chatbridge spool verify", plural(int64(s.Quarantined), "file"), humanBytes(s.QuarantinedBytes))
 	}
-	add("last opened by", "%s", orDash(s.Holder))
+	holder := s.Holder
+	if holder == "" {
+		holder = "nobody"
+	}
+	add("in use by", "%s", holder)
+	if s.Segments == 0 {
+		add("note", "there is no segment here; is it the directory of a spool that was used?")
+	}
 	return t.write(w)
 }
 

@@ -44,7 +44,7 @@ people's messages: mind where you put them.`,
 			if err != nil {
 				return err
 			}
-			return d.run(cmd.Context(), dir, env.stdout)
+			return spoolError(dir, d.run(cmd.Context(), dir, env.stdout))
 		},
 	}
 	flags.register(cmd)

@@ -32,7 +32,7 @@ The exit code is 1 where there is damage.`,
 			}
 			report, err := spool.Verify(dir)
 			if err != nil {
-				return err
+				return spoolError(dir, err)
 			}
 			if asJSON {
 				err = writeJSON(env.stdout, newReportJSON(report))
@@ -70,7 +70,7 @@ starting. The bridge must not be running.`,
 			}
 			report, err := spool.Repair(dir)
 			if err != nil {
-				return err
+				return spoolError(dir, err)
 			}
 			if asJSON {
 				return writeJSON(env.stdout, newRepairJSON(report))
@@ -121,13 +121,20 @@ func writeReport(env *environment, r spool.Report, dir string) error {
 	return err
 }
 
+// lostIn counts the positions of a segment that have no good record, whether
+// they are damaged now or were when it was repaired.
+func lostIn(s spool.SegmentReport) int64 {
+	return max(s.Lost, int64(s.End-s.First)-s.Records)
+}
+
 // segmentState is what a segment is like, in a few words.
 func segmentState(s spool.SegmentReport) cell {
+	lost := lostIn(s)
 	switch {
 	case len(s.Damage) > 0:
-		return cell{text: fmt.Sprintf("damaged, %s lost", plural(s.Lost, "position")), color: bad}
-	case s.Lost > 0:
-		return cell{text: fmt.Sprintf("whole, %s lost before", plural(s.Lost, "position")), color: uneasy}
+		return cell{text: fmt.Sprintf("damaged, %s lost", plural(lost, "position")), color: bad}
+	case lost > 0:
+		return cell{text: fmt.Sprintf("whole, %s lost before", plural(lost, "position")), color: uneasy}
 	case s.TornBytes > 0 && s.Newest:
 		return cell{text: "whole, tail of " + humanBytes(s.TornBytes) + " being written", color: good}
 	case s.TornBytes > 0:
@@ -139,19 +146,17 @@ func segmentState(s spool.SegmentReport) cell {
 
 // writeRepair prints what Repair did.
 func writeRepair(w io.Writer, r spool.RepairReport) error {
-	for i, name := range r.Rewritten {
-		fmt.Fprintf(w, "rewritten: %s", name)
-		if i < len(r.Kept) {
-			fmt.Fprintf(w, " (the original is kept as %s)", r.Kept[i])
-		}
-		fmt.Fprintln(w)
-	}
-	for _, name := range r.Removed {
-		fmt.Fprintf(w, "removed: %s\n", name)
-	}
-	if len(r.Rewritten) == 0 {
+	if len(r.Rewritten)+len(r.Kept)+len(r.Removed) == 0 {
 		_, err := fmt.Fprintln(w, "nothing to repair")
 		return err
+	}
+	for _, list := range []struct {
+		what  string
+		names []string
+	}{{"rewritten", r.Rewritten}, {"kept as it was", r.Kept}, {"removed, of no use", r.Removed}} {
+		for _, name := range list.names {
+			fmt.Fprintf(w, "%s: %s\n", list.what, name)
+		}
 	}
 	_, err := fmt.Fprintf(w, "repaired; %s lost\n", plural(r.Lost, "position"))
 	return err
@@ -207,7 +212,7 @@ func newReportJSON(r spool.Report) reportJSON {
 	for _, s := range r.Segments {
 		segment := segmentJSON{
 			Name: s.Name, First: uint64(s.First), End: uint64(s.End), Bytes: s.Bytes, Records: s.Records,
-			Lost: s.Lost, TornBytes: s.TornBytes, Newest: s.Newest, Damage: []damageJSON{},
+			Lost: lostIn(s), TornBytes: s.TornBytes, Newest: s.Newest, Damage: []damageJSON{},
 		}
 		for _, d := range s.Damage {
 			segment.Damage = append(segment.Damage, damageJSON{Offset: d.Offset, What: d.Err.Error()})
