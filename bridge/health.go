@@ -1,0 +1,124 @@
+package bridge
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/chatbridge/chatbridge/bridge/ops"
+	"github.com/chatbridge/chatbridge/bridge/relay"
+	"github.com/chatbridge/chatbridge/publisher"
+)
+
+// Status is a picture of the bridge, for the operator's listener. Any goroutine
+// may ask.
+func (b *Bridge) Status() ops.Status {
+	stats := b.relay.Stats()
+	s := ops.Status{
+		Version: b.opt.Version,
+		Started: b.started,
+		Ready:   b.ready(),
+		Parts:   b.parts(stats),
+	}
+	s.Sink = b.sink(stats, s.Parts)
+	if err := b.spool.Damage(); err != nil {
+		s.Notes = append(s.Notes, err.Error())
+	}
+	for _, w := range b.cfg.Warnings() {
+		s.Notes = append(s.Notes, w.Key+" "+w.Message)
+	}
+	s.Figures = b.figures(stats)
+	return s
+}
+
+// ready says whether callbacks can be stored.
+func (b *Bridge) ready() ops.Condition {
+	var c ops.Condition
+	if b.draining.Load() {
+		c.Reasons = append(c.Reasons, "draining: the bridge is being stopped")
+	}
+	if err := b.spool.Err(); err != nil {
+		c.Reasons = append(c.Reasons, err.Error())
+	}
+	c.OK = len(c.Reasons) == 0
+	return c
+}
+
+// sink says whether Kafka takes what is published.
+func (b *Bridge) sink(stats relay.Stats, parts []ops.SinkPart) ops.Condition {
+	var c ops.Condition
+	if fault := b.relayFault.Load(); fault != nil {
+		c.Reasons = append(c.Reasons, (*fault).Error())
+	}
+	if stats.Trouble != nil {
+		c.Reasons = append(c.Reasons, stats.Trouble.Error())
+	}
+	seen := map[string]bool{}
+	for _, p := range parts {
+		if !p.OK && !seen[p.Reason] {
+			seen[p.Reason] = true
+			c.Reasons = append(c.Reasons, fmt.Sprintf("topic %s, partition %d: %s", p.Topic, p.Partition, p.Reason))
+		}
+	}
+	c.OK = len(c.Reasons) == 0
+	return c
+}
+
+// parts lists the partitions in use: those of the events topic, and those of
+// the other topics that something was sent to.
+func (b *Bridge) parts(stats relay.Stats) []ops.SinkPart {
+	byPartition := map[int]publisher.Status{}
+	var others []publisher.Status
+	for _, s := range stats.Publishing {
+		if s.Topic == b.cfg.Kafka.Topic {
+			byPartition[s.Partition] = s
+		} else {
+			others = append(others, s)
+		}
+	}
+	parts := make([]ops.SinkPart, 0, len(stats.Lanes)+len(others))
+	for _, l := range stats.Lanes {
+		p := ops.SinkPart{Topic: b.cfg.Kafka.Topic, Partition: l.Partition, OK: true, Open: l.Open}
+		if s, ok := byPartition[l.Partition]; ok {
+			p = part(s)
+			p.Open = l.Open
+		}
+		if l.Trouble != nil {
+			p.OK, p.Reason = false, l.Trouble.Error()
+		}
+		if !l.Oldest.IsZero() {
+			p.Oldest = b.opt.Now().Sub(l.Oldest).Round(time.Millisecond).String()
+		}
+		parts = append(parts, p)
+	}
+	for _, s := range others {
+		parts = append(parts, part(s))
+	}
+	return parts
+}
+
+func part(s publisher.Status) ops.SinkPart {
+	return ops.SinkPart{
+		Topic: s.Topic, Partition: s.Partition, OK: s.OK,
+		Reason: s.Sentence, Since: s.Since, Attempts: s.Attempts,
+	}
+}
+
+func (b *Bridge) figures(stats relay.Stats) []ops.Figure {
+	spool := b.spool.Stat()
+	r := stats.Resequence
+	oldest := "none"
+	if !spool.OldestReceipt.IsZero() {
+		oldest = b.opt.Now().Sub(spool.OldestReceipt).Round(time.Second).String()
+	}
+	return []ops.Figure{
+		{Name: "spool", Value: fmt.Sprintf("%d records, %s of %s, oldest %s", spool.Records, Size(spool.Bytes), Size(spool.MaxBytes), oldest)},
+		{Name: "disk free", Value: Size(spool.FreeBytes).String()},
+		{Name: "durability", Value: spool.Durability.String()},
+		{Name: "held for order", Value: fmt.Sprintf("%d events in %d streams, hold %s", r.Held, r.Waiting, r.Hold)},
+		{Name: "streams known", Value: fmt.Sprint(r.Streams)},
+		{Name: "published", Value: fmt.Sprintf("%d in order, %d after a hole, %d late, %d unsequenced, %d after a reset",
+			r.InOrder, r.AfterHole, r.Late, r.Unsequenced, r.Resets)},
+		{Name: "duplicates dropped", Value: fmt.Sprint(r.Duplicates)},
+		{Name: "numbers skipped", Value: fmt.Sprint(r.Missing)},
+	}
+}

@@ -1,0 +1,181 @@
+package relay
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/chatbridge/chatbridge/bridge/resequence"
+	"github.com/chatbridge/chatbridge/bridge/spool"
+)
+
+// Log is where the checkpoint is kept. *spool.Checkpoint is one; its comments
+// are the contract.
+type Log interface {
+	Append(entry []byte) error
+	Sync() error
+	Rewrite(write func(add func(entry []byte) error) error) error
+	Size() int64
+}
+
+// journal serializes what the lanes write to the checkpoint's log.
+type journal struct {
+	mu        sync.Mutex
+	log       Log
+	buf       []byte
+	rewritten int64 // size of the log after the last Rewrite
+}
+
+func (j *journal) append(encode func([]byte) []byte) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.buf = encode(j.buf[:0])
+	return j.log.Append(j.buf)
+}
+
+func (j *journal) appendFinished(lane int, ps []spool.Position) error {
+	if len(ps) == 0 {
+		return nil
+	}
+	return j.append(func(b []byte) []byte { return appendFinished(b, lane, ps) })
+}
+
+func (j *journal) sync() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.log.Sync()
+}
+
+// The log is rewritten when it has grown to rewriteFactor times what a rewrite
+// left, and to rewriteLeast at least.
+const (
+	rewriteLeast  = 16 << 20
+	rewriteFactor = 4
+)
+
+func (j *journal) grown() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.log.Size() > max(rewriteLeast, rewriteFactor*j.rewritten)
+}
+
+// checkpoint makes what has been settled durable, once a second, and lets the
+// spool go of it.
+func (r *Relay) checkpoint(ctx context.Context) error {
+	t := time.NewTicker(checkpointEach)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
+		if err := r.save(); err != nil {
+			return err
+		}
+		if r.journal.grown() {
+			if err := r.rewrite(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// save writes how far each lane is, syncs the log, and only then releases the
+// spool's segments below the lowest of them.
+func (r *Relay) save() error {
+	low := spool.Position(0)
+	for i, l := range r.lanes {
+		mark, err := l.save()
+		if err != nil {
+			return err
+		}
+		if i == 0 || mark < low {
+			low = mark
+		}
+	}
+	if err := r.journal.sync(); err != nil {
+		return err
+	}
+	return r.opt.Spool.Release(low)
+}
+
+func (l *lane) save() (spool.Position, error) {
+	l.mu.Lock()
+	finished := l.finished
+	l.finished = nil
+	low, next := l.lowLocked(), l.savedNextLocked()
+	l.mu.Unlock()
+	if err := l.relay.journal.appendFinished(l.id, finished); err != nil {
+		return 0, err
+	}
+	return low, l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) })
+}
+
+// rewrite replaces the log by the lanes' present state. The lanes go on until
+// they want to write to it: what they change after their part was taken, they
+// report again in the new log.
+func (r *Relay) rewrite() error {
+	j := r.journal
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	began := r.opt.Now()
+	err := j.log.Rewrite(func(add func([]byte) error) error {
+		if err := add(appendLayout(nil, layout{partitions: len(r.lanes), topic: r.opt.Topic})); err != nil {
+			return err
+		}
+		for _, l := range r.lanes {
+			if err := l.snapshot(add); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	j.rewritten = j.log.Size()
+	r.opt.Logger.Debug("checkpoint rewritten",
+		zap.Int64("bytes", j.rewritten), zap.Duration("took", r.opt.Now().Sub(began)))
+	return nil
+}
+
+// snapshot writes the whole state of a lane.
+func (l *lane) snapshot(add func([]byte) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := add(appendLane(nil, l.id, l.lowLocked(), l.savedNextLocked())); err != nil {
+		return err
+	}
+	if err := l.buffer.Save(func(key resequence.Key, state []byte) error {
+		return add(appendStream(nil, l.id, key, state))
+	}); err != nil {
+		return err
+	}
+	if err := add(appendFinished(nil, l.id, l.finishedLocked())); err != nil {
+		return err
+	}
+	announced, rest := l.decidedLocked()
+	if err := add(appendDecided(nil, l.id, append(announced[:len(announced):len(announced)], rest...))); err != nil {
+		return err
+	}
+	if id, ok := l.identityLocked(); ok {
+		return add(appendIntent(nil, l.id, id, announced))
+	}
+	return nil
+}
+
+// finishedLocked lists what is finished above the low mark, of this run and of
+// the former one as far as the spool has not yielded it again yet.
+func (l *lane) finishedLocked() []spool.Position {
+	var ps []spool.Position
+	l.unsettled.finished(func(p spool.Position) { ps = append(ps, p) })
+	if l.replay != nil {
+		for p := range l.replay.finished {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}

@@ -1,0 +1,68 @@
+// Package relay carries callbacks from the spool to Kafka: in order, once, and
+// without ever losing its place.
+//
+//	spool ─► dispatcher ─► lane: read ─► resequence ─► batch ─► publisher.Partition ─► Kafka
+//	             │           └── unreadable, other commands ─► aside ─► Kafka
+//	         catch-up                         │
+//	                                     checkpoint
+//
+// # Promises
+//
+//   - The checkpoint never passes a record that is held or unacknowledged (P1).
+//   - Each event leaves once and, within its stream, in the order that the
+//     resequencer decided, over any number of crashes at any point (P3, P4).
+//   - A partition that Kafka cannot serve holds up its own groups only.
+//   - Memory is bounded whatever the backlog (P8): what waits between spool and
+//     Kafka by queueBytes, what waits for order by heldBytes, what is remembered
+//     of streams by streamBytes. Everything else stays in the spool.
+//   - Time is the spool's: see laneClock. A backlog is resequenced as it would
+//     have been live.
+//
+// # A record's positions
+//
+// A position is open from the moment it is handed to a lane until it is
+// finished: settled by Kafka, dead-lettered, or dropped as a duplicate or as a
+// command that nobody wants. The lane's low mark is its lowest open position.
+// Positions above it may be finished already; the checkpoint lists them.
+//
+// # What is written to the checkpoint, and when
+//
+// Before a batch is sent: intent, with its identity (producer id, epoch,
+// sequence), its positions and the resequencer's decisions. After Kafka's answer:
+// settled. What left in another way: finished, before the next intent and once a
+// second. Once a second: each lane's low mark and next offset; then the log is
+// synced, and only then the spool may let go of what lies below the lowest mark.
+// When the log has grown, it is rewritten from the lanes' state.
+//
+// # What a crash can leave, and what the next start does
+//
+// The process was killed: the log is whole, for what was written is in the page
+// cache. At most one batch per partition is announced and not settled. The tail
+// of each partition, from the lane's next offset, is read. If the batch is there,
+// it is settled. If it is not, the same records go under the same identity
+// before anything else does: should a request of the dead process still be on
+// its way, the broker takes only one of the two.
+//
+// The machine lost power: the end of the log may be missing. What is missing is
+// in the tail, if it got that far: each record there that the log does not know
+// is noted by its id, the resequencer is told what was published, and the spool's
+// copy is passed over. Nothing of the dead machine is on its way any more.
+//
+// Everything that was decided and not settled leaves first, in the order in
+// which it was decided, with the marks that were decided: a crash changes no
+// decision that may have been seen. What was held is pushed again, with its own
+// time of receipt. What the log does not know at all is read as if it were new.
+//
+// The checkpoint is lost or unreadable: every record of the spool is looked for
+// in the partitions, from a day before the oldest receipt on (a record's time
+// is never further from its receipt, see schema.Event.RecordTime).
+//
+// # Goroutines
+//
+// Run starts, and waits for, one dispatcher, one catch-up, two per lane (order,
+// send), one per side topic, one for the checkpoint and one that counts the
+// topic's partitions. A lane's mutex guards its state; the journal's mutex
+// orders what is written. A lane never holds its mutex while it takes the
+// journal's, because a rewrite takes them the other way around; therefore state
+// changes first and is written after, and every entry is idempotent.
+package relay

@@ -1,0 +1,153 @@
+package relay
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/chatbridge/chatbridge/bridge/resequence"
+	"github.com/chatbridge/chatbridge/bridge/spool"
+	"github.com/chatbridge/chatbridge/publisher"
+	"github.com/chatbridge/chatbridge/schema"
+)
+
+// buffer is a resequencer of outgoing events.
+type buffer = resequence.Buffer[*outgoing]
+
+// outgoing is an event on its way from the spool to Kafka.
+type outgoing struct {
+	position    spool.Position
+	received    int64 // ns
+	recordBytes int64 // what its record counted for in the lane
+	event       *schema.Event
+	value       []byte
+	fact        resequence.Fact // complete once it is decided
+}
+
+// verdict is what the resequencer says of one.
+type verdict = resequence.Decision[*outgoing]
+
+// size is what it counts for in the lane.
+func (o *outgoing) size() int64 { return int64(len(o.value)) + outgoingOverhead }
+
+// decide takes over what the resequencer said of it.
+func (o *outgoing) decide(v *verdict) {
+	o.fact = resequence.Fact{
+		Key: v.Item.Key, ID: v.Item.ID, Seq: v.Item.Seq, MsgTime: v.Item.MsgTime,
+		Verdict: v.Verdict, HoleFrom: v.HoleFrom, HoleTo: v.HoleTo,
+	}
+}
+
+// decision is what the checkpoint keeps of it.
+func (o *outgoing) decision() decision {
+	return decision{position: o.position, fact: o.fact}
+}
+
+// message is what Kafka gets of it.
+func (o *outgoing) message() publisher.Message {
+	hole := schema.Hole{From: o.fact.HoleFrom, To: o.fact.HoleTo}
+	headers := o.event.Headers(order(o.fact.Verdict), hole)
+	m := publisher.Message{
+		Key:     []byte(o.event.Group.ID),
+		Value:   o.value,
+		Headers: make([]publisher.Header, len(headers)),
+		Time:    o.event.RecordTime(),
+	}
+	for i, h := range headers {
+		m.Headers[i] = publisher.Header(h)
+	}
+	return m
+}
+
+// order is a verdict as the event's consumers read it.
+func order(v resequence.Verdict) schema.Order {
+	switch v {
+	case resequence.AfterHole:
+		return schema.AfterHole
+	case resequence.Late:
+		return schema.Late
+	case resequence.Unsequenced:
+		return schema.Unsequenced
+	case resequence.Reset:
+		return schema.Reset
+	default:
+		return schema.InOrder
+	}
+}
+
+// verdictOf is the inverse of order.
+func verdictOf(o schema.Order) resequence.Verdict {
+	switch o {
+	case schema.AfterHole:
+		return resequence.AfterHole
+	case schema.Late:
+		return resequence.Late
+	case schema.Unsequenced:
+		return resequence.Unsequenced
+	case schema.Reset:
+		return resequence.Reset
+	default:
+		return resequence.InOrder
+	}
+}
+
+// streamKey names a stream in the resequencer. Its first four bytes are the
+// murmur2 of the group, so that the lane of a saved stream can be told for any
+// number of partitions; the rest is a digest of the whole name, long enough
+// that two streams never share a key.
+func streamKey(s schema.Stream) resequence.Key {
+	var k resequence.Key
+	binary.BigEndian.PutUint32(k[:4], groupHash([]byte(s.GroupID)))
+	name := make([]byte, 0, 128)
+	name = binary.BigEndian.AppendUint64(name, s.AppID)
+	name = binary.AppendUvarint(name, uint64(len(s.GroupID)))
+	name = append(name, s.GroupID...)
+	name = append(name, s.TopicID...)
+	sum := sha256.Sum256(name)
+	copy(k[4:], sum[:])
+	return k
+}
+
+// groupHash is the part of a group's partition that does not depend on how many
+// partitions there are: PartitionFor(key, n) is groupHash(key) % n for every n.
+func groupHash(group []byte) uint32 {
+	return uint32(publisher.PartitionFor(group, 1<<31))
+}
+
+// laneOfKey is the lane of a stream among n.
+func laneOfKey(k resequence.Key, n int) int {
+	return int(binary.BigEndian.Uint32(k[:4])) % n
+}
+
+// fact is what the resequencer has to know of an event that is in the topic.
+func fact(e *schema.Event, m schema.Marks) resequence.Fact {
+	seq, _ := e.Sequence()
+	return resequence.Fact{
+		Key: streamKey(e.Stream()), ID: resequence.ID(e.Identity()),
+		Seq: seq, MsgTime: messageTime(e),
+		Verdict: verdictOf(m.Order), HoleFrom: m.Hole.From, HoleTo: m.Hole.To,
+	}
+}
+
+// messageTime is MsgTime in seconds, 0 where unknown.
+func messageTime(e *schema.Event) int64 {
+	if t := e.Message.SentAt; !t.IsZero() {
+		return t.Unix()
+	}
+	return 0
+}
+
+// item is an event as the resequencer takes it.
+func (o *outgoing) item(laneTime int64) resequence.Item[*outgoing] {
+	seq, sequenced := o.event.Sequence()
+	return resequence.Item[*outgoing]{
+		Key: streamKey(o.event.Stream()), ID: resequence.ID(o.event.Identity()),
+		Seq: seq, Sequenced: sequenced,
+		MsgTime:    messageTime(o.event),
+		ReceivedAt: receipt(o.received, laneTime),
+		Size:       int(o.size()),
+		Value:      o,
+	}
+}
+
+// outgoingOverhead is about what an outgoing event takes in memory beside its value.
+const outgoingOverhead = 1024

@@ -1,0 +1,159 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/chatbridge/chatbridge/bridge/resequence"
+	"github.com/chatbridge/chatbridge/publisher"
+	"github.com/chatbridge/chatbridge/schema"
+)
+
+// run recovers the lane and works until ctx ends or the checkpoint cannot be
+// written. Only this lane waits while its partition cannot be read.
+func (l *lane) run(ctx context.Context) error {
+	if err := l.recover(ctx); err != nil {
+		return err
+	}
+	return together(ctx, l.order, l.send)
+}
+
+// recover reads the partition's tail, to learn what of the former run arrived
+// there: the checkpoint knows only what it was told before the process died.
+func (l *lane) recover(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		err := l.readTail(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.logger().Warn("kafka's tail cannot be read yet; this partition's records wait in the spool", zap.Error(err))
+		l.setTrouble(err)
+		if err := pause(ctx, backoff(attempt)); err != nil {
+			return err
+		}
+	}
+	l.setTrouble(nil)
+	l.mu.Lock()
+	l.replay.arm(l.relay.until)
+	low, next := l.lowLocked(), l.savedNextLocked()
+	l.mu.Unlock()
+	signal(l.wake)
+	return l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) })
+}
+
+func (l *lane) setTrouble(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = err
+}
+
+// backoff is 100 ms doubled per attempt up to 5 s, with up to half of it taken
+// off at random, so that many lanes do not ask at once.
+func backoff(attempt int) time.Duration {
+	d := min(100*time.Millisecond<<min(attempt, 6), 5*time.Second)
+	return d - time.Duration(rand.Int64N(int64(d/2)))
+}
+
+func (l *lane) readTail(ctx context.Context) error {
+	from, err := l.tailStart(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.replay.tail = from
+	l.mu.Unlock()
+	next, err := l.partition.Read(ctx, from, l.recognize)
+	if err != nil {
+		return fmt.Errorf("read partition %d from offset %d: %w", l.id, from, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = next
+	return nil
+}
+
+// recordTimeSkew is more than the time of a record can be before its receipt.
+const recordTimeSkew = 25 * time.Hour
+
+// tailStart is the offset before which nothing unsettled can be.
+func (l *lane) tailStart(ctx context.Context) (int64, error) {
+	l.mu.Lock()
+	next := l.next
+	l.mu.Unlock()
+	if next >= 0 {
+		return next, nil
+	}
+	if oldest := l.relay.oldest; !oldest.IsZero() {
+		// Records without a checkpoint: it was lost, or this is another topic.
+		// A record's time is never more than a day before its receipt, so none
+		// of the spool's can lie before the first offset of that time.
+		return l.partition.OffsetAt(ctx, oldest.Add(-recordTimeSkew))
+	}
+	_, end, err := l.partition.Offsets(ctx)
+	return end, err
+}
+
+// recognize notes a record of the tail: one of the announced batch settles it
+// whole; any other of ours is passed over when the spool yields it again, and
+// the resequencer is told.
+func (l *lane) recognize(r *publisher.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rp := l.replay
+	if id := rp.pending; id != nil && *id == identityOf(r) {
+		rp.settlePending()
+		return nil
+	}
+	if rp.settled != nil && *rp.settled == identityOf(r) {
+		return nil
+	}
+	marks, err := schema.ParseHeaders(headerOf(r))
+	if err != nil {
+		return nil // somebody else's record
+	}
+	event, err := schema.Decode(r.Value)
+	if err != nil {
+		return nil
+	}
+	id := resequence.ID(event.Identity())
+	if _, known := rp.found[id]; known {
+		return nil
+	}
+	rp.found[id] = struct{}{}
+	if !rp.knows(id) {
+		l.buffer.Observe(fact(event, marks))
+	}
+	return nil
+}
+
+func identityOf(r *publisher.Record) publisher.Identity {
+	return publisher.Identity{ProducerID: r.ProducerID, Epoch: r.ProducerEpoch, Sequence: r.BaseSequence}
+}
+
+func headerOf(r *publisher.Record) func(key string) (string, bool) {
+	return func(key string) (string, bool) {
+		for _, h := range r.Headers {
+			if h.Key == key {
+				return string(h.Value), true
+			}
+		}
+		return "", false
+	}
+}
+
+// savedNextLocked is the offset that the checkpoint may know: as long as
+// records found in the tail are only remembered here, a further restart has to
+// find them again.
+func (l *lane) savedNextLocked() int64 {
+	if l.replay != nil && len(l.replay.found) > 0 {
+		return l.replay.tail
+	}
+	return l.next
+}

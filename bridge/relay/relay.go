@@ -1,0 +1,240 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/chatbridge/chatbridge/bridge/resequence"
+	"github.com/chatbridge/chatbridge/bridge/spool"
+	"github.com/chatbridge/chatbridge/publisher"
+)
+
+// Options is what a Relay works with and on.
+type Options struct {
+	Spool *spool.Spool
+	// Connect makes the client of one run, which closes it. A run that follows
+	// another starts with nothing in flight, like one after a crash.
+	Connect func() (*publisher.Client, error)
+
+	Topic           string // of the events
+	DeadLetterTopic string
+	CallbacksTopic  string // of other commands; "" = they are dropped
+	LargeDir        string // where dead letters too large for their topic are kept whole
+
+	Resequence resequence.Config // Budget and StateBytes are the relay's to set
+	Linger     time.Duration     // how long a small batch waits for company; 0 = 2 ms
+
+	Logger *zap.Logger
+	Hooks  Hooks
+	Now    func() time.Time // nil = time.Now
+}
+
+// Bounds of memory. What waits between the spool and Kafka is bounded by
+// queueBytes and heldBytes together, whatever the backlog.
+const (
+	queueBytes  = 24 << 20
+	heldBytes   = 64 << 20
+	streamBytes = 32 << 20
+	// leastLaneBytes lets a lane of many fill a batch.
+	leastLaneBytes = 256 << 10
+	defaultLinger  = 2 * time.Millisecond
+	checkpointEach = time.Second
+	// maxBatchBytes bounds a batch before compression.
+	maxBatchBytes = 512 << 10
+	limitWithin   = 2 * time.Second
+)
+
+// Relay carries callbacks from the spool to Kafka. Run it once at a time; Drain
+// and Stats may be called from any goroutine while it runs.
+type Relay struct {
+	opt         Options
+	journal     *journal
+	laneBytes   int64
+	batchBytes  int
+	deadLetters *aside
+	callbacks   *aside // nil = other commands are dropped
+
+	until  spool.Position // the last record that a former run can have handled
+	oldest time.Time      // receipt of the oldest record, when there is no checkpoint
+
+	mu         sync.Mutex // guards the fields below; a run writes them, Stats and Drain read them
+	trouble    error
+	client     *publisher.Client
+	lanes      []*lane
+	dispatcher *dispatcher
+}
+
+// New returns a relay that is not running yet. It reads and writes nothing.
+func New(opt Options) *Relay {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Logger == nil {
+		opt.Logger = zap.NewNop()
+	}
+	if opt.Linger == 0 {
+		opt.Linger = defaultLinger
+	}
+	opt.Resequence.Budget = resequence.NewBudget(heldBytes)
+	r := &Relay{opt: opt, journal: &journal{log: opt.Spool.Checkpoint()}}
+	r.deadLetters = newAside(r, opt.DeadLetterTopic)
+	if opt.CallbacksTopic != "" {
+		r.callbacks = newAside(r, opt.CallbacksTopic)
+	}
+	return r
+}
+
+// errGrown ends a run whose lanes no longer match the topic's partitions.
+var errGrown = errors.New("the topic has more partitions now")
+
+// Run relays until ctx ends, and returns nil then. Any other return is a fault
+// of the spool's disk; the caller may run it again, which recovers as after a
+// crash. Kafka's faults do not end it.
+func (r *Relay) Run(ctx context.Context) error {
+	for {
+		err := r.runOnce(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errGrown):
+			continue
+		default:
+			return err
+		}
+	}
+}
+
+func (r *Relay) runOnce(ctx context.Context) error {
+	client, err := r.opt.Connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	r.mu.Lock()
+	r.client = client
+	r.mu.Unlock()
+	state, err := restore(r.opt.Spool.Checkpoint().Load, r.newBuffer)
+	if err != nil {
+		return err
+	}
+	if err := r.settleLayout(ctx, state); err != nil {
+		return err
+	}
+	r.batchBytes = r.limit(ctx)
+	r.until = r.opt.Spool.End() - 1
+	r.build(state)
+	if err := r.rewrite(); err != nil {
+		return err
+	}
+	works := []func(context.Context) error{
+		r.dispatcher.main, r.dispatcher.catchUp, r.checkpoint, r.watchPartitions, r.deadLetters.run,
+	}
+	if r.callbacks != nil {
+		works = append(works, r.callbacks.run)
+	}
+	for _, l := range r.lanes {
+		works = append(works, l.run)
+	}
+	err = together(ctx, works...)
+	if saved := r.save(); saved != nil && (err == nil || ctx.Err() != nil) {
+		err = saved
+	}
+	return err
+}
+
+func (r *Relay) newBuffer(lanes int) *buffer {
+	c := r.opt.Resequence
+	c.StateBytes = max(streamBytes/int64(lanes), 64<<10)
+	return resequence.New[*outgoing](c)
+}
+
+// settleLayout decides by how many partitions the lanes are cut: by the
+// checkpoint's as long as anything of it is open, by the topic's otherwise.
+func (r *Relay) settleLayout(ctx context.Context, s *restored) error {
+	if s.layout.topic == r.opt.Topic {
+		return nil
+	}
+	n, err := r.partitionCount(ctx)
+	if err != nil {
+		return err
+	}
+	stat := r.opt.Spool.Stat()
+	if stat.Records > 0 {
+		r.oldest = stat.OldestReceipt
+	}
+	if s.layout.topic != "" {
+		r.opt.Logger.Warn("the events topic is another one now; what is unsettled goes there",
+			zap.String("was", s.layout.topic), zap.String("topic", r.opt.Topic))
+	}
+	return s.recut(layout{partitions: n, topic: r.opt.Topic}, r.newBuffer)
+}
+
+// partitionCount asks until Kafka answers.
+func (r *Relay) partitionCount(ctx context.Context) (int, error) {
+	for attempt := 0; ; attempt++ {
+		n, err := r.client.PartitionCount(ctx, r.opt.Topic)
+		if err == nil && n > 0 {
+			r.setTrouble(nil)
+			return n, nil
+		}
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if err == nil {
+			err = fmt.Errorf("topic %s has no partitions yet", r.opt.Topic)
+		}
+		r.setTrouble(err)
+		r.opt.Logger.Warn("kafka does not tell the topic's partitions yet; records wait in the spool", zap.Error(err))
+		if err := pause(ctx, backoff(attempt)); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// limit is how large a batch may be: what the topic takes, and no more than
+// keeps a broker's answer quick.
+func (r *Relay) limit(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, limitWithin)
+	defer cancel()
+	most, err := r.client.MaxBatchBytes(ctx, r.opt.Topic)
+	if err != nil {
+		most = publisher.DefaultMaxBatchBytes // a smaller limit shows as a refusal, and the batch is halved
+	}
+	return min(most, maxBatchBytes) - publisher.BatchOverhead
+}
+
+// build makes the lanes of a restored state.
+func (r *Relay) build(s *restored) {
+	lanes := make([]*lane, len(s.lanes))
+	r.laneBytes = max(queueBytes/int64(len(lanes)), leastLaneBytes)
+	d := newDispatcher(lanes, func(from spool.Position) Reader { return r.opt.Spool.NewReader(from) })
+	for i := range lanes {
+		lanes[i] = newLane(r, i, &s.lanes[i])
+		lanes[i].dispatcher = d
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lanes, r.dispatcher = lanes, d
+}
+
+// together runs works at once and waits for all. The first that fails ends the
+// others; its error is returned.
+func together(ctx context.Context, works ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, work := range works {
+		wg.Go(func() {
+			if err := work(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}

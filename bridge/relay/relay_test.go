@@ -1,0 +1,144 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chatbridge/chatbridge/publisher"
+	"github.com/chatbridge/chatbridge/schema"
+)
+
+// P1, P3, P4, P5: what is in the spool comes out in order and once.
+func TestDisorderlyCallbacksComeOutInOrderAndOnce(t *testing.T) {
+	r := newRig(t, 3)
+	c := newChat(1, 20, 3000)
+	for _, b := range c.bodies {
+		r.append(b)
+	}
+	r.drain()
+	r.check(c)
+}
+
+// The same while the callbacks come in.
+func TestEventsFollowTheirCallbacksLive(t *testing.T) {
+	r := newRig(t, 3)
+	run := r.start(r.relay())
+	c := newChat(2, 10, 400)
+	for _, b := range c.bodies {
+		r.append(b)
+	}
+	if err := run.stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.drain()
+	r.check(c)
+}
+
+// P1, P3, P4: the process may end at any operation on the checkpoint, whether
+// that operation was done or not. The next start goes on as if nothing happened.
+func TestACrashAtAnyCheckpointWriteLosesAndDoublesNothing(t *testing.T) {
+	c := newChat(3, 6, 240)
+	total := crashAt(t, c, 0, false)
+	if total < 10 {
+		t.Fatalf("only %d operations on the checkpoint: the run is too short to mean anything", total)
+	}
+	t.Logf("%d crash points, each before and after the write", total)
+	for k := 1; k <= total; k++ {
+		for _, done := range []bool{false, true} {
+			t.Run(fmt.Sprintf("at-%d-done-%v", k, done), func(t *testing.T) {
+				t.Parallel() // each waits more than it works
+				crashAt(t, c, k, done)
+			})
+		}
+	}
+}
+
+// crashAt runs a relay that crashes at the kth operation on the checkpoint, and
+// then one that does not. It returns how many operations the first one did.
+func crashAt(t *testing.T, c *chat, k int, done bool) int {
+	t.Helper()
+	r := newRig(t, 2)
+	r.hold = 10 * time.Millisecond
+	half := len(c.bodies) / 2
+	for _, b := range c.bodies[:half] {
+		r.append(b)
+	}
+	relay := r.relay()
+	log := &crashLog{Log: relay.journal.log, n: k, done: done}
+	relay.journal.log = log
+	run := r.start(relay)
+	for _, b := range c.bodies[half:] {
+		r.append(b)
+	}
+	if k == 0 {
+		deadline := time.Now().Add(time.Minute)
+		for run.left() > 0 && time.Now().Before(deadline) {
+			_ = pause(t.Context(), time.Millisecond)
+		}
+	} else {
+		for !log.crashed() {
+			if run.left() == 0 {
+				break // the run had fewer operations this time
+			}
+			_ = pause(t.Context(), time.Millisecond)
+		}
+	}
+	if err := run.stop(); err != nil && !errors.Is(err, errCrash) {
+		t.Fatal(err)
+	}
+	r.reopen()
+	r.drain()
+	r.check(c)
+	return log.seen
+}
+
+func (c *crashLog) crashed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n > 0 && c.seen >= c.n
+}
+
+// P6: what cannot be understood goes to the dead letters, whole, with the reason.
+func TestUnreadableCallbacksAreDeadLettered(t *testing.T) {
+	r := newRig(t, 2)
+	bad := []byte(`{"CallbackCommand":"Group.CallbackAfterSendMsg","Type":"Public"`)
+	r.append(body("g", 1, 1))
+	r.append(bad)
+	r.append(body("g", 2, 2))
+	r.drain()
+	if got := len(r.events()); got != 2 {
+		t.Errorf("%d events; want 2", got)
+	}
+	var letters []publisher.Record
+	r.read(testDeadTopic, func(_ int, rec *publisher.Record) { letters = append(letters, *rec) })
+	if len(letters) != 1 || string(letters[0].Value) != string(bad) {
+		t.Fatalf("dead letters: %v; want the body as it came", letters)
+	}
+	if reason, _ := headerOf(&letters[0])(schema.HeaderReason); reason != string(schema.ReasonNotJSON) {
+		t.Errorf("reason %q; want %q", reason, schema.ReasonNotJSON)
+	}
+}
+
+// Other commands go to their topic where there is one, and nowhere else.
+func TestOtherCommandsGoToTheCallbacksTopic(t *testing.T) {
+	r := newRig(t, 2)
+	r.config = func(o *Options) { o.CallbacksTopic = testOther }
+	other := []byte(`{"CallbackCommand":"State.StateChange"}`)
+	_, err := r.spool.Append(t.Context(), recordOf("State.StateChange", other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.drain()
+	n := 0
+	r.read(testOther, func(_ int, rec *publisher.Record) {
+		n++
+		if command, _ := headerOf(rec)(schema.HeaderCommand); command != "State.StateChange" || string(rec.Value) != string(other) {
+			t.Errorf("got command %q, value %q", command, rec.Value)
+		}
+	})
+	if n != 1 || len(r.events()) != 0 {
+		t.Errorf("%d callbacks and %d events; want 1 and 0", n, len(r.events()))
+	}
+}
