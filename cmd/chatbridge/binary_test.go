@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -16,7 +17,22 @@ import (
 // TestMain builds the program once, as a release is built, for the tests that
 // need a process: exit codes, signals, the linker's values.
 func TestMain(m *testing.M) {
+	if os.Getenv(stubbornVariable) != "" {
+		beStubborn()
+	}
 	os.Exit(testMain(m))
+}
+
+// stubbornVariable makes the test binary a program that waits for signals as the
+// real one does, and goes on after the first.
+const stubbornVariable = "CHATBRIDGE_TEST_STUBBORN"
+
+func beStubborn() {
+	ctx := stopSignals()
+	fmt.Println("started")
+	<-ctx.Done()
+	fmt.Println("stopping")
+	select {}
 }
 
 func testMain(m *testing.M) int {
@@ -108,5 +124,33 @@ func TestFirstSignalEndsTheWork(t *testing.T) {
 		if code := exitOf(t, cmd.Wait()); code != exitFailure || stderr.String() != "chatbridge: interrupted\n" {
 			t.Errorf("%v: exit %d, stderr %q", signal, code, stderr)
 		}
+	}
+}
+
+func TestSecondSignalEndsTheProcessAtOnce(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), stubbornVariable+"=1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stdout := bufio.NewScanner(pipe)
+	for _, want := range []string{"started", "stopping"} {
+		if !stdout.Scan() || stdout.Text() != want {
+			t.Fatalf("the process said %q, want %q", stdout.Text(), want)
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code := exitOf(t, cmd.Wait())
+	if want := "chatbridge: stopped at once by a second signal\n"; code != exitFailure || stderr.String() != want {
+		t.Errorf("exit %d, stderr %q", code, stderr.String())
 	}
 }

@@ -30,7 +30,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 			t.Errorf("%s --help has no short text or no example:\n%s", cmd.CommandPath(), r.stdout)
 		}
 		for line := range strings.Lines(r.stdout) {
-			if n := len([]rune(strings.TrimRight(line, "\n"))); n > 120 {
+			if n := len([]rune(strings.TrimRight(line, "\n"))); n > 130 {
 				t.Errorf("%s --help has a line of %d characters: %s", cmd.CommandPath(), n, line)
 			}
 		}
