@@ -316,6 +316,9 @@ func checkedAnswer(t *testing.T, res *http.Response, body []byte) answer {
 	return a
 }
 
+// CloseWrite says that nothing more comes from the peer.
+func (p *peer) CloseWrite() error { return p.Conn.(*net.TCPConn).CloseWrite() }
+
 // ended reports whether the server ended the connection without another byte.
 func (p *peer) ended() bool {
 	p.t.Helper()

@@ -66,7 +66,7 @@ func appendWithoutSign(dst []byte, raw string) []byte {
 
 // unescape decodes percent-encoding and "+"; what is broken stays as it is.
 func unescape(s string) string {
-	if !strings.ContainsAny(s, "%+") {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
 	}
 	if decoded, err := url.QueryUnescape(s); err == nil {

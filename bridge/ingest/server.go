@@ -133,7 +133,7 @@ func (s *Server) handle(c echo.Context) {
 	if early {
 		// Without this net/http waits for the body before the answer leaves. It is
 		// refused only by a test's recorder.
-		_ = http.NewResponseController(w).EnableFullDuplex()
+		_ = http.NewResponseController(w.Writer).EnableFullDuplex()
 	}
 	// A peer that cannot be written to has gone; its callback is stored or not all the same.
 	_ = s.respond.write(w, &v, closing)
@@ -142,7 +142,7 @@ func (s *Server) handle(c echo.Context) {
 		s.journal.answered(&v, c.RealIP)
 	}
 	if early {
-		w.Flush()
+		_ = http.NewResponseController(w.Writer).Flush() // as above
 		skipBody(r, nc)
 	}
 }

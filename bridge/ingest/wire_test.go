@@ -135,7 +135,7 @@ func TestBodyCutOffIsNotStored(t *testing.T) {
 	f := newFixture(t, nil)
 	p := f.dial(t)
 	p.send(strings.Replace(goodRequest(), goodBody, goodBody[:200], 1))
-	if err := p.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := p.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	if a := p.receive(); a.status != 400 || a.ErrorCode != 40003 {
