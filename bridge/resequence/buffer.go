@@ -184,7 +184,7 @@ func (b *Buffer[T]) evict(keep uint32) {
 func (b *Buffer[T]) Stats() Stats {
 	s := b.stats
 	s.Waiting = len(b.deadlines)
-	s.Streams = len(b.streams.index)
+	s.Streams = b.streams.index.n
 	s.StateBytes = b.streams.bytes
 	s.Hold = duration(b.holdFor(&record{}))
 	return s

@@ -8,13 +8,11 @@ import (
 
 // checkInvariants looks through everything that a Buffer keeps.
 func checkInvariants[T any](t *testing.T, b *Buffer[T]) {
-	t.Helper()
 	checkWaiting(t, b)
 	checkStreams(t, b)
 }
 
 func checkWaiting[T any](t *testing.T, b *Buffer[T]) {
-	t.Helper()
 	items, bytes := 0, int64(0)
 	for place, w := range b.deadlines {
 		r := b.streams.records.at(w.record)
@@ -50,22 +48,31 @@ func checkWaiting[T any](t *testing.T, b *Buffer[T]) {
 }
 
 func checkStreams[T any](t *testing.T, b *Buffer[T]) {
-	t.Helper()
 	s := &b.streams
 	listed, last := 0, uint32(0)
 	for i := s.oldest; i != 0; i = s.records.at(i).newer {
-		if r := s.records.at(i); r.older != last || r.wait != 0 || s.index[r.key] != i {
+		if r := s.records.at(i); r.older != last || r.wait != 0 || s.index.find(&r.key, &s.records) != i {
 			t.Fatalf("stream %d is in the list of use but %+v", i, r)
 		}
 		last = i
 		listed++
 	}
-	if last != s.newest || listed+len(b.deadlines) != len(s.index) {
-		t.Fatalf("%d streams are in the list of use and %d hold, of %d", listed, len(b.deadlines), len(s.index))
+	if last != s.newest || listed+len(b.deadlines) != s.index.n {
+		t.Fatalf("%d streams are in the list of use and %d hold, of %d", listed, len(b.deadlines), s.index.n)
 	}
 	bytes, slots := int64(0), [windowKinds]int{}
-	for key, i := range s.index {
+	entries := 0
+	for _, place := range s.index.places {
+		if place == 0 {
+			continue
+		}
+		entries++
+		i := uint32(place)
 		r := s.records.at(i)
+		key := r.key
+		if s.index.find(&key, &s.records) != i {
+			t.Fatalf("stream %v is not found", key)
+		}
 		bytes += recordBytes
 		kinds := 1
 		if r.extra != 0 {
@@ -83,6 +90,9 @@ func checkStreams[T any](t *testing.T, b *Buffer[T]) {
 				t.Fatalf("window %d of %v belongs to %d", kind, key, o>>2)
 			}
 		}
+	}
+	if entries != s.index.n {
+		t.Fatalf("%d entries in the index, counted are %d", entries, s.index.n)
 	}
 	for kind := range s.arenas {
 		used := 0

@@ -71,7 +71,7 @@ func (s *streams) lateEntries(r *record) []uint64 {
 
 // known reports whether a message is remembered to have left.
 func (s *streams) known(r *record, seq, h uint64) bool {
-	below := seq < r.next || r.next == 0
+	below := seq < r.next
 	if r.extra == 0 {
 		return below && s.arenas[seenWindow].holds(r.seen, h)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // The flag makes a long run of what is short by default.
-var schedules = flag.Int("schedules", 20000, "random schedules to compare with the twin")
+var schedules = flag.Int("schedules", 10000, "random schedules to compare with the twin")
 
 // player plays a schedule, given as bytes, on a Buffer and its twin, and fails
 // at the first difference.
@@ -161,7 +161,6 @@ func (p *player) identify(it *Item[int]) {
 }
 
 func (p *player) push(it Item[int]) []Decision[int] {
-	p.t.Helper()
 	p.in++
 	p.pushed = append(p.pushed, it)
 	hold := p.holdFor(it.Key)
@@ -173,14 +172,17 @@ func (p *player) push(it Item[int]) []Decision[int] {
 // holdFor is the hold in force for a stream, which the twin is told.
 func (p *player) holdFor(key Key) int64 {
 	r := &record{}
-	if i, ok := p.b.streams.index[key]; ok {
+	if i := p.find(key); i != 0 {
 		r = p.b.streams.records.at(i)
 	}
 	return p.b.holdFor(r)
 }
 
+func (p *player) find(key Key) uint32 {
+	return p.b.streams.index.find(&key, &p.b.streams.records)
+}
+
 func (p *player) expire() []Decision[int] {
-	p.t.Helper()
 	got := p.b.Expire(p.now, nil)
 	p.compare(got, p.twin.expire(p.now))
 	if at, ok := p.b.NextDeadline(); ok && at <= p.now {
@@ -191,7 +193,6 @@ func (p *player) expire() []Decision[int] {
 
 // compare fails where the two differ, and checks what must be true always.
 func (p *player) compare(got, want []Decision[int]) {
-	p.t.Helper()
 	if !slices.Equal(got, want) {
 		p.t.Fatalf("%+v\nthe twin decides otherwise (-twin +buffer):\n%s", p.cfg, cmp.Diff(want, got))
 	}
@@ -223,9 +224,8 @@ func (p *player) compare(got, want []Decision[int]) {
 
 // forgotten tells the twin which streams are gone.
 func (p *player) forgotten() {
-	p.t.Helper()
 	for key, s := range p.twin.streams {
-		if _, ok := p.b.streams.index[key]; ok {
+		if p.find(key) != 0 {
 			continue
 		}
 		if len(s.held) > 0 {
@@ -253,7 +253,6 @@ func (p *player) save() {
 // restart stops the buffer and goes on with another one from what was saved:
 // now, or earlier and then the facts since. What was held is pushed again.
 func (p *player) restart(how int) []Decision[int] {
-	p.t.Helper()
 	evicts := p.b.cfg.StateBytes < DefaultStateBytes
 	if how%4 == 0 {
 		p.save()

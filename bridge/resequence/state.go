@@ -88,11 +88,10 @@ func (b *Buffer[T]) loadStream(key Key, d *decoder) error {
 	if err != nil {
 		return err
 	}
-	if i, ok := b.streams.index[key]; ok && b.streams.records.at(i).wait != 0 {
+	if i := b.streams.index.find(&key, &b.streams.records); i != 0 && b.streams.records.at(i).wait != 0 {
 		return fmt.Errorf("%w: its stream holds items; load before pushing", ErrState)
 	}
-	b.streams.restore(key, l)
-	b.evict(b.streams.index[key])
+	b.evict(b.streams.restore(key, l))
 	return nil
 }
 
@@ -145,9 +144,10 @@ type loaded struct {
 	late              []uint64 // lateWords an entry
 }
 
-// restore puts a loaded stream in place of what is known of key. Windows that
-// are larger than the ones in use lose their oldest entries.
-func (s *streams) restore(key Key, l loaded) {
+// restore puts a loaded stream in place of what is known of key, and returns
+// its slot. Windows that are larger than the ones in use lose their oldest
+// entries.
+func (s *streams) restore(key Key, l loaded) uint32 {
 	i, r := s.use(key)
 	s.clear(i, r)
 	r.fills, r.misses = l.fills, l.misses
@@ -170,6 +170,7 @@ func (s *streams) restore(key Key, l loaded) {
 		s.extraOf(r)
 		s.remember(i, unsequencedWindow, h)
 	}
+	return i
 }
 
 func (l *learner) appendState(buf []byte) []byte {

@@ -35,15 +35,14 @@ type extra struct {
 	unsequenced window
 }
 
-// recordBytes is what a stream costs besides its windows: its record, and its
-// share of the map, which is between 24 and 48 bytes an entry.
-const recordBytes = int64(unsafe.Sizeof(record{})) + 36
+// recordBytes is what a stream costs besides its windows.
+const recordBytes = int64(unsafe.Sizeof(record{})) + indexBytes
 
 const extraBytes = int64(unsafe.Sizeof(extra{}))
 
 // streams finds, keeps and forgets what is known of streams.
 type streams struct {
-	index   map[Key]uint32
+	index   index
 	records slab[record]
 	extras  slab[extra]
 	arenas  [windowKinds]arena
@@ -53,7 +52,7 @@ type streams struct {
 }
 
 func newStreams(full int) streams {
-	s := streams{index: make(map[Key]uint32)}
+	s := streams{index: newIndex()}
 	s.arenas[seenWindow] = newArena(1, full)
 	s.arenas[lateWindow] = newArena(lateWords, full)
 	s.arenas[unsequencedWindow] = newArena(1, full)
@@ -63,10 +62,10 @@ func newStreams(full int) streams {
 // use returns the stream of key, a new one if need be, as the most recently
 // used.
 func (s *streams) use(key Key) (uint32, *record) {
-	i, ok := s.index[key]
-	if !ok {
+	i := s.index.find(&key, &s.records)
+	if i == 0 {
 		i = s.records.take()
-		s.index[key] = i
+		s.index.add(&key, i)
 		s.bytes += recordBytes
 		r := s.records.at(i)
 		r.key = key
@@ -111,7 +110,7 @@ func (s *streams) forget(i uint32) {
 	r := s.records.at(i)
 	s.unlink(i, r)
 	s.clear(i, r)
-	delete(s.index, r.key)
+	s.index.remove(&r.key, i)
 	s.records.drop(i)
 	s.bytes -= recordBytes
 }
