@@ -216,6 +216,11 @@ func (b *Bridge) Run(ctx context.Context) error {
 	return errors.Join(failure, err)
 }
 
+// Settle waits until every callback stored so far is in Kafka, what is held for
+// order included, or ctx ends. It returns how many are left. The bridge must be
+// running.
+func (b *Bridge) Settle(ctx context.Context) (left int) { return b.relay.Settle(ctx) }
+
 func (b *Bridge) stop(stopRelay context.CancelFunc, relayDone <-chan struct{}) error {
 	began := b.opt.Now()
 	b.draining.Store(true)

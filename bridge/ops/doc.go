@@ -6,6 +6,7 @@
 //	/livez     200 as long as the process answers
 //	/readyz    200 while callbacks can be stored; 503 with the reasons otherwise.
 //	           Kafka being away does not make the bridge unready: it still stores.
+//	/debug/pprof/  Go's profiles
 //	/sinkz     200 while Kafka takes what is published; 503 with the reasons otherwise
 //
 // It shows no message and no secret, but it says how much goes through and what

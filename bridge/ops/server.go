@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 )
 
@@ -27,7 +28,7 @@ type Server struct {
 // forgotten connection from staying.
 const (
 	headerTimeout = 5 * time.Second
-	answerTimeout = 30 * time.Second
+	answerTimeout = 2 * time.Minute // a CPU profile takes as long as it is asked to
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 16 << 10
 )
@@ -49,6 +50,9 @@ func New(address string, status func() Status, metrics http.Handler) *Server {
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, status()) })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(w, page, status()) })
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return &Server{
 		address: address,
 		http: &http.Server{

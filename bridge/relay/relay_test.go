@@ -74,12 +74,12 @@ func crashAt(t *testing.T, c *chat, k int, done bool) int {
 	}
 	if k == 0 {
 		deadline := time.Now().Add(time.Minute)
-		for run.left() > 0 && time.Now().Before(deadline) {
+		for run.left((*lane).unheld) > 0 && time.Now().Before(deadline) {
 			_ = pause(t.Context(), time.Millisecond)
 		}
 	} else {
 		for !log.crashed() {
-			if run.left() == 0 {
+			if run.left((*lane).unheld) == 0 {
 				break // the run had fewer operations this time
 			}
 			_ = pause(t.Context(), time.Millisecond)

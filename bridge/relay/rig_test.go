@@ -100,18 +100,13 @@ func (r *rig) start(relay *Relay) *running {
 	return &running{Relay: relay, stop: stop}
 }
 
-// drain runs a relay until nothing but what is held is left, and stops it.
+// drain runs a relay until nothing is left, and stops it.
 func (r *rig) drain() {
 	r.t.Helper()
 	run := r.start(r.relay())
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for run.Drain(ctx) == 0 && run.Stats().Resequence.Held > 0 {
-		if pause(ctx, time.Millisecond) != nil {
-			break
-		}
-	}
-	if left := run.Drain(ctx); left != 0 {
+	if left := run.Settle(ctx); left != 0 {
 		r.t.Fatalf("%d records are left after a minute: %+v", left, run.Stats())
 	}
 	if err := run.stop(); err != nil {

@@ -95,16 +95,25 @@ const drainPoll = 5 * time.Millisecond
 // resequencer holds, which a stop must not give up early. It returns how many
 // records are left when ctx ends. The relay must be running.
 func (r *Relay) Drain(ctx context.Context) (left int) {
+	return r.await(ctx, (*lane).unheld)
+}
+
+// Settle is Drain with what is held: it waits until that has left in its own time.
+func (r *Relay) Settle(ctx context.Context) (left int) {
+	return r.await(ctx, (*lane).open)
+}
+
+func (r *Relay) await(ctx context.Context, count func(*lane) int) (left int) {
 	for {
-		left = r.left()
+		left = r.left(count)
 		if left == 0 || pause(ctx, drainPoll) != nil {
 			return left
 		}
 	}
 }
 
-// left counts the records that are neither settled nor held.
-func (r *Relay) left() int {
+// left counts the records that are not handed to a lane, and those of the lanes.
+func (r *Relay) left(count func(*lane) int) int {
 	r.mu.Lock()
 	lanes, d := r.lanes, r.dispatcher
 	r.mu.Unlock()
@@ -114,15 +123,22 @@ func (r *Relay) left() int {
 	}
 	left := d.unread(end)
 	for _, l := range lanes {
-		left += l.left()
+		left += count(l)
 	}
 	return left
 }
 
-func (l *lane) left() int {
+// unheld counts the open records that the resequencer does not hold.
+func (l *lane) unheld() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.unsettled.open - l.buffer.Stats().Held
+}
+
+func (l *lane) open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unsettled.open
 }
 
 // unread counts the records that main has not handed on; those of parked lanes
