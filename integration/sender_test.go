@@ -1,0 +1,162 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// traffic is how badly messages are delivered in all tests: worse than anything
+// that was ever seen of the real sender.
+func traffic() []string {
+	return []string{"--groups", "200", "--disorder", "0.2", "--duplicate", "0.05", "--drop", "0.03"}
+}
+
+// sent is send's summary, as far as tests use it.
+type sent struct {
+	Messages       uint64            `json:"messages"`
+	MessagesStored uint64            `json:"messages_stored"`
+	Dropped        uint64            `json:"dropped"`
+	Overtaken      uint64            `json:"overtaken"`
+	Copies         uint64            `json:"copies"`
+	Callbacks      uint64            `json:"callbacks"`
+	OK             uint64            `json:"ok"`
+	Refused        map[string]uint64 `json:"refused"`
+	Unanswered     map[string]uint64 `json:"unanswered"`
+	PerSecond      float64           `json:"per_second"`
+	Latency        struct {
+		P50 time.Duration `json:"p50_ns"`
+		P99 time.Duration `json:"p99_ns"`
+		Max time.Duration `json:"max_ns"`
+	} `json:"latency"`
+}
+
+// sender is a running send.
+type sender struct{ *process }
+
+// newLedger returns a ledger's file, to be written.
+func newLedger(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(newDir(t, "ledger"), "ledger.jsonl")
+}
+
+// startSend starts send against the bridge with the usual disorder.
+func startSend(b *bridge, ledger string, args ...string) *sender {
+	b.t.Helper()
+	all := append([]string{
+		"send", "--json", "--url", b.url, "--app", strconv.Itoa(app), "--token", token, "--ledger", ledger,
+		"--seed", strconv.FormatUint(sizes.seed+1, 10),
+	}, traffic()...)
+	return &sender{launch(b.t, "send", logFile(b.t, "send"), exec.Command(binary, append(all, args...)...))}
+}
+
+// send sends to the end.
+func send(b *bridge, ledger string, args ...string) sent {
+	b.t.Helper()
+	return startSend(b, ledger, args...).summary()
+}
+
+// stop ends an endless send; what is in flight is still answered.
+func (s *sender) stop() sent {
+	s.t.Helper()
+	s.signal(os.Interrupt)
+	return s.summary()
+}
+
+// summary waits for the end.
+func (s *sender) summary() sent {
+	s.t.Helper()
+	code := s.exit()
+	var sum sent
+	if err := json.Unmarshal(s.out.Bytes(), &sum); err != nil {
+		s.t.Fatalf("send: exit %d, summary %q: %v\n%s", code, s.out, err, tail(s.log, 20))
+	}
+	return sum
+}
+
+// verdict is audit's report, as far as tests use it.
+type verdict struct {
+	Clean    bool              `json:"clean"`
+	Records  uint64            `json:"records"`
+	Messages uint64            `json:"messages"`
+	Streams  uint64            `json:"streams"`
+	Orders   map[string]uint64 `json:"orders"`
+	Holes    struct {
+		Skipped     uint64 `json:"skipped"`
+		Filled      uint64 `json:"filled"`
+		Dropped     uint64 `json:"dropped"`
+		Unanswered  uint64 `json:"unanswered"`
+		Lost        uint64 `json:"lost"`
+		Unexplained uint64 `json:"unexplained"`
+	} `json:"holes"`
+	Ledger struct {
+		OpenRuns       int    `json:"open_runs"`
+		OK             uint64 `json:"ok"`
+		Stored         uint64 `json:"stored"`
+		Arrived        uint64 `json:"arrived"`
+		Dropped        uint64 `json:"dropped"`
+		DroppedOutside uint64 `json:"dropped_outside"`
+		Others         uint64 `json:"others"`
+	} `json:"ledger"`
+	Findings []struct {
+		Verdict  string            `json:"verdict"`
+		Count    uint64            `json:"count"`
+		Examples []json.RawMessage `json:"examples"`
+	} `json:"findings"`
+}
+
+// audit waits until the bridge has published everything, and audits its topic
+// against the ledger. The topic must be clean: nothing lost, nothing doubled,
+// nothing out of order, and each hole a number that the sender dropped, or sent
+// and got no good answer for.
+func audit(b *bridge, ledger string) verdict {
+	b.t.Helper()
+	b.drained()
+	stdout, stderr, code := run(b.t, append([]string{"audit", "--json", "--ledger", ledger}, b.settings()...)...)
+	var v verdict
+	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
+		b.t.Fatalf("audit: exit %d, report %q, %s: %v", code, stdout, stderr, err)
+	}
+	if code != 0 || !v.Clean || len(v.Findings) > 0 {
+		b.t.Errorf("audit: exit %d, clean %v: %s", code, v.Clean, stdout)
+	}
+	if v.Messages != v.Records {
+		b.t.Errorf("audit: %d messages in %d records", v.Messages, v.Records)
+	}
+	if got, want := v.Messages, v.Ledger.Stored+v.Ledger.Arrived; got != want {
+		b.t.Errorf("audit: %d messages in the topic, %d were stored", got, want)
+	}
+	h := v.Holes
+	if missing := h.Skipped - h.Filled; missing != h.Dropped+h.Unanswered {
+		b.t.Errorf("audit: %d numbers are missing, the sender dropped %d and got no answer for %d", missing, h.Dropped, h.Unanswered)
+	}
+	if got, want := h.Dropped, v.Ledger.Dropped-v.Ledger.DroppedOutside; got != want {
+		b.t.Errorf("audit: %d holes were dropped by the sender, who dropped %d where holes show", got, want)
+	}
+	if v.Ledger.OpenRuns != 0 {
+		b.t.Errorf("audit: %d runs of the ledger have no end", v.Ledger.OpenRuns)
+	}
+	return v
+}
+
+func (s sent) String() string {
+	refused, unanswered := uint64(0), uint64(0)
+	for _, n := range s.Refused {
+		refused += n
+	}
+	for _, n := range s.Unanswered {
+		unanswered += n
+	}
+	return fmt.Sprintf("sent %d messages in %d callbacks (%d overtaken, %d copies, %d numbers dropped): %d answered OK, %d refused, %d unanswered; %.0f/s",
+		s.Messages, s.Callbacks, s.Overtaken, s.Copies, s.Dropped, s.OK, refused, unanswered, s.PerSecond)
+}
+
+func (v verdict) String() string {
+	return fmt.Sprintf("audited %d messages of %d streams: clean %v; orders %v; %d numbers missing: %d dropped by the sender, %d without a good answer; %d arrived without one",
+		v.Messages, v.Streams, v.Clean, v.Orders, v.Holes.Skipped-v.Holes.Filled, v.Holes.Dropped, v.Holes.Unanswered, v.Ledger.Arrived)
+}
