@@ -125,6 +125,9 @@ func (k *cluster) take(ctx context.Context, addr string) (l *link, reused bool, 
 	if l != nil {
 		return l, true, nil
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(k.ctx, cancel)() // a connection being made ends with the cluster too
 	if l, err = connect(ctx, k.cfg, addr); err != nil {
 		return nil, false, err
 	}
@@ -427,15 +430,38 @@ func (k *cluster) askAny(ctx context.Context, req protocol.Message) (protocol.Me
 	return nil, worst
 }
 
-// askController sends req to the controller; in KRaft any broker passes it on.
-func (k *cluster) askController(ctx context.Context, req protocol.Message) (protocol.Message, error) {
-	k.mu.Lock()
-	addr := k.brokers[k.controller]
-	k.mu.Unlock()
-	if addr == "" {
-		return k.askAny(ctx, req)
+// askController sends req to the controller; in KRaft any broker passes it on. code reads the answer's error code: a broker that is not
+// the controller any more is followed by another one.
+func (k *cluster) askController(ctx context.Context, req protocol.Message, code func(protocol.Message) kafka.Error) (protocol.Message, error) {
+	for try := 0; ; try++ {
+		addr, err := k.controllerAddr(ctx, try > 0)
+		if err != nil {
+			return nil, err
+		}
+		res, err := k.ask(ctx, addr, req, k.cfg.RequestTimeout, true)
+		if err != nil || code(res) != kafka.NotController || try == 4 {
+			return res, err
+		}
 	}
-	return k.ask(ctx, addr, req, k.cfg.RequestTimeout, true)
+}
+
+// controllerAddr returns the controller's address, asking where it is not known or anew is set.
+func (k *cluster) controllerAddr(ctx context.Context, anew bool) (string, error) {
+	known := func() string {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return k.brokers[k.controller]
+	}
+	if addr := known(); addr != "" && !anew {
+		return addr, nil
+	}
+	if err := k.refresh(ctx); err != nil {
+		return "", err
+	}
+	if addr := known(); addr != "" {
+		return addr, nil
+	}
+	return "", kafka.BrokerNotAvailable
 }
 
 // moreTelling returns which of two failures says more: one that came further on the way to an answer.

@@ -210,7 +210,7 @@ func linkRule(e *linkError) rule {
 	var verification *tls.CertificateVerificationError
 	var invalid x509.CertificateInvalidError
 	var code kafka.Error
-	var alert tls.AlertError
+	var op *net.OpError
 	switch {
 	case errors.As(e.err, &dns):
 		return rule{classRetry, "name-unknown", fmt.Sprintf("the name of the broker %s cannot be resolved; check the address and DNS", e.addr)}
@@ -220,7 +220,7 @@ func linkRule(e *linkError) rule {
 		return rule{classRetry, "tls", fmt.Sprintf("the certificate of %s is expired or not valid yet; renew it, and check the clocks", e.addr)}
 	case errors.As(e.err, &verification):
 		return rule{classRetry, "tls", fmt.Sprintf("the certificate of %s is not trusted; set the CA file that signed it, and the name it was issued for", e.addr)}
-	case errors.As(e.err, &alert):
+	case errors.As(e.err, &op) && op.Op == "remote error": // a TLS alert; with TLS 1.3 it comes after the handshake
 		return rule{classRetry, "tls", fmt.Sprintf("%s refused the TLS connection; check the client certificate", e.addr)}
 	case errors.As(e.err, &code) && (e.stage == stageLogin || ruleFor(code).label == "login-refused"):
 		return rule{classRetry, "login-refused", loginSentence}

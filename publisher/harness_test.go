@@ -3,7 +3,6 @@ package publisher
 import (
 	"context"
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
@@ -37,6 +36,15 @@ func newWorld(t *testing.T, brokers int, partitions int32, options ...kfake.Opt)
 	return w
 }
 
+// newRealWorld is newWorld on the machine's network and clock. zstd needs it: its pooled decoders must not leave their bubble.
+func newRealWorld(t *testing.T, brokers int, partitions int32, options ...kfake.Opt) *world {
+	t.Helper()
+	w := &world{t: t, options: append([]kfake.Opt{kfake.NumBrokers(brokers), kfake.SeedTopics(partitions, testTopic)}, options...)}
+	w.start()
+	t.Cleanup(func() { w.cluster.Close() })
+	return w
+}
+
 func (w *world) start() {
 	w.t.Helper()
 	var err error
@@ -46,6 +54,9 @@ func (w *world) start() {
 }
 
 func (w *world) brokers() []string {
+	if w.network == nil {
+		return w.cluster.ListenAddrs()
+	}
 	var addrs []string
 	for _, p := range w.ports {
 		addrs = append(addrs, fmt.Sprintf("127.0.0.1:%d", p))
@@ -56,9 +67,10 @@ func (w *world) brokers() []string {
 // client returns a Client of the world; change may alter its configuration.
 func (w *world) client(change ...func(*Config)) *Client {
 	w.t.Helper()
-	cfg := Config{Brokers: w.brokers(), Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return w.network.DialContext(ctx, network, addr)
-	}}
+	cfg := Config{Brokers: w.brokers()}
+	if w.network != nil {
+		cfg.Dial = w.network.DialContext
+	}
 	for _, f := range change {
 		f(&cfg)
 	}

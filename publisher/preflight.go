@@ -60,13 +60,15 @@ func (c *Client) Check(ctx context.Context, specs []TopicSpec) ([]Finding, error
 			c.checkTopic(ctx, &f, spec, m)
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return f.list, err
-	}
+	return f.list, c.end(ctx)
+}
+
+// end is ErrClosed or the context's error, if either has ended.
+func (c *Client) end(ctx context.Context) error {
 	if c.closed() {
-		return f.list, ErrClosed
+		return ErrClosed
 	}
-	return f.list, nil
+	return ctx.Err()
 }
 
 // survey asks for the topics and what the user may do with them.

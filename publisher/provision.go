@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/createpartitions"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/incrementalalterconfigs"
@@ -28,10 +29,7 @@ func (c *Client) Apply(ctx context.Context, specs []TopicSpec) ([]Finding, error
 		checked, err := c.Check(ctx, specs)
 		return append(f.list, checked...), err
 	}
-	if err := ctx.Err(); err != nil {
-		return f.list, err
-	}
-	return f.list, nil
+	return f.list, c.end(ctx)
 }
 
 func (c *Client) create(ctx context.Context, f *findings, spec TopicSpec, brokers int) {
@@ -45,13 +43,13 @@ func (c *Client) create(ctx context.Context, f *findings, spec TopicSpec, broker
 	for name, n := range raised(spec) {
 		req.Configs = append(req.Configs, createtopics.RequestConfig{Name: name, Value: strconv.Itoa(n)})
 	}
-	m, err := c.cluster.askController(ctx, &createtopics.Request{Topics: []createtopics.RequestTopic{req}, TimeoutMs: c.timeoutMs()})
 	code, message := kafka.Error(0), ""
-	if err == nil {
+	_, err := c.cluster.askController(ctx, &createtopics.Request{Topics: []createtopics.RequestTopic{req}, TimeoutMs: c.timeoutMs()}, func(m protocol.Message) kafka.Error {
 		if res := m.(*createtopics.Response); len(res.Topics) == 1 {
 			code, message = kafka.Error(res.Topics[0].ErrorCode), res.Topics[0].ErrorMessage
 		}
-	}
+		return code
+	})
 	switch {
 	case err != nil:
 		f.add(LevelFail, spec.Name, "created", "the topic could not be created: %s (%v)", judge(&lookupError{err}).sentence, err)
@@ -115,15 +113,16 @@ func raised(spec TopicSpec) map[string]int {
 }
 
 func (c *Client) addPartitions(ctx context.Context, f *findings, spec TopicSpec, have int) {
-	m, err := c.cluster.askController(ctx, &createpartitions.Request{
+	code, message := kafka.Error(0), ""
+	_, err := c.cluster.askController(ctx, &createpartitions.Request{
 		Topics: []createpartitions.RequestTopic{{Name: spec.Name, Count: int32(spec.Partitions)}}, TimeoutMs: c.timeoutMs(),
-	})
-	if err == nil {
-		if res := m.(*createpartitions.Response); len(res.Results) == 1 && res.Results[0].ErrorCode != 0 {
-			err = fmt.Errorf("%w: %s", kafka.Error(res.Results[0].ErrorCode), res.Results[0].ErrorMessage)
+	}, func(m protocol.Message) kafka.Error {
+		if res := m.(*createpartitions.Response); len(res.Results) == 1 {
+			code, message = kafka.Error(res.Results[0].ErrorCode), res.Results[0].ErrorMessage
 		}
-	}
-	if err != nil {
+		return code
+	})
+	if err = answered(err, code, message); err != nil {
 		f.add(LevelFail, spec.Name, "partitions", "they could not be raised from %d to %d: %v; the user needs Alter on the topic", have, spec.Partitions, err)
 		return
 	}
@@ -134,20 +133,32 @@ func (c *Client) addPartitions(ctx context.Context, f *findings, spec TopicSpec,
 const configSet = 0 // IncrementalAlterConfigs: the operation SET
 
 func (c *Client) setConfig(ctx context.Context, f *findings, topic, name string, want int) {
-	m, err := c.cluster.askController(ctx, &incrementalalterconfigs.Request{Resources: []incrementalalterconfigs.RequestResource{{
+	code, message := kafka.Error(0), ""
+	_, err := c.cluster.askController(ctx, &incrementalalterconfigs.Request{Resources: []incrementalalterconfigs.RequestResource{{
 		ResourceType: resourceTopic, ResourceName: topic,
 		Configs: []incrementalalterconfigs.RequestConfig{{Name: name, ConfigOperation: configSet, Value: strconv.Itoa(want)}},
-	}}})
-	if err == nil {
-		if res := m.(*incrementalalterconfigs.Response); len(res.Responses) == 1 && res.Responses[0].ErrorCode != 0 {
-			err = fmt.Errorf("%w: %s", kafka.Error(res.Responses[0].ErrorCode), res.Responses[0].ErrorMessage)
+	}}}, func(m protocol.Message) kafka.Error {
+		if res := m.(*incrementalalterconfigs.Response); len(res.Responses) == 1 {
+			code, message = kafka.Error(res.Responses[0].ErrorCode), res.Responses[0].ErrorMessage
 		}
-	}
-	if err != nil {
+		return code
+	})
+	if err = answered(err, code, message); err != nil {
 		f.add(LevelFail, topic, name, "it could not be set to %d: %v; the user needs AlterConfigs on the topic", want, err)
 		return
 	}
 	f.add(LevelOK, topic, name, "it was raised to %d", want)
+}
+
+// answered is err, or the broker's error code with its message, if either is set.
+func answered(err error, code kafka.Error, message string) error {
+	switch {
+	case err != nil || code == 0:
+		return err
+	case message == "":
+		return code
+	}
+	return fmt.Errorf("%w: %s", code, message)
 }
 
 func (c *Client) timeoutMs() int32 { return int32((c.cfg.RequestTimeout * 2 / 3).Milliseconds()) }

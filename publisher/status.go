@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -151,7 +152,7 @@ func (h *health) repeat(ctx context.Context, patience time.Duration, do func(con
 		case ctx.Err() != nil && errors.Is(f.err, ctx.Err()):
 			return h.gaveUp(ctx.Err())
 		case ctx.Err() != nil:
-			return &UnavailableError{Sentence: f.sentence, Err: errors.Join(ctx.Err(), f.err)}
+			return &UnavailableError{Sentence: f.sentence, Err: fmt.Errorf("%w; before that: %w", ctx.Err(), f.err)}
 		}
 	}
 }
@@ -159,7 +160,7 @@ func (h *health) repeat(ctx context.Context, patience time.Duration, do func(con
 // gaveUp tells the last failure before the context ended, where there was one.
 func (h *health) gaveUp(end error) error {
 	if s := h.snapshot(); !s.OK {
-		return &UnavailableError{Sentence: s.Sentence, Err: errors.Join(end, s.Err)}
+		return &UnavailableError{Sentence: s.Sentence, Err: fmt.Errorf("%w; before that: %w", end, s.Err)}
 	}
 	return end
 }
