@@ -30,8 +30,9 @@ func BenchmarkDelivery(b *testing.B) {
 	for b.Loop() {
 		d, _, _ := s.next()
 		query = sign.append(query[:0], &d.msg, 1760000000)
-		bytes += len(body.write(&d.msg, d.copies, 1760000000000))
-		_ = d.msg.identity().String()
+		raw := body.write(&d.msg, d.copies, 1760000000000)
+		bytes += len(raw)
+		_, _ = d.msg.read(raw)
 	}
 	b.ReportMetric(float64(bytes)/float64(b.N), "body-bytes")
 }

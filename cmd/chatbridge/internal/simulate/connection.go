@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/chatbridge/chatbridge/cmd/chatbridge/internal/ledger"
@@ -85,7 +86,7 @@ func (w *worker) deliver(ctx context.Context, d *delivery, due time.Time) error 
 		w.pauseAfter(a)
 		tried := w.opt.Retries == -1 || attempt <= w.opt.Retries
 		if a.outcome == Stored || !tried || !sleep(ctx, pause) {
-			return w.note(d, a, attempt, sent, took)
+			return w.note(d, body, a, attempt, sent, took)
 		}
 		pause = min(2*pause, longestPause)
 	}
@@ -102,18 +103,29 @@ func (w *worker) pauseAfter(a answer) {
 }
 
 // note counts a delivery that has come to its end and writes its line.
-func (w *worker) note(d *delivery, a answer, attempts int, sent time.Time, took time.Duration) error {
+func (w *worker) note(d *delivery, body []byte, a answer, attempts int, sent time.Time, took time.Duration) error {
 	first := a.outcome == Stored && d.told.stored.CompareAndSwap(false, true)
 	w.count.add(d, a, first, took)
-	w.tellOf(d, a, took)
+	if w.ledger == nil && w.watch == nil {
+		return nil
+	}
+	answered := w.opt.Now()
+	event, err := d.msg.read(body)
+	if err != nil {
+		return fmt.Errorf("a simulated callback cannot be read back: %w", err)
+	}
+	w.tell(Event{
+		Outcome: a.outcome, Stream: d.msg.stream.id, Seq: d.msg.seq, Sender: event.Sender.Account, Text: event.Message.Text,
+		Overtaken: d.overtaken, Copy: d.copies > 0, Status: a.status, Reason: a.reason, Took: took,
+	})
 	if w.ledger == nil {
 		return nil
 	}
 	id := d.msg.stream.id
 	line := ledger.Line{
 		Kind: lineKind(a.outcome, first), App: id.AppID, Group: id.GroupID, Topic: id.TopicID,
-		Seq: d.msg.seq, Random: d.msg.random, MsgTime: d.msg.madeAt / 1000, ID: d.msg.identity().String(),
-		SentAt: sent, AnsweredAt: w.opt.Now(), Attempts: attempts, Reason: a.reason,
+		Seq: d.msg.seq, Random: d.msg.random, MsgTime: d.msg.madeAt / 1000, ID: event.ID,
+		SentAt: sent, AnsweredAt: answered, Attempts: attempts, Reason: a.reason,
 	}
 	if a.outcome == Refused {
 		line.Status = a.status
@@ -132,15 +144,4 @@ func lineKind(o Outcome, first bool) ledger.Kind {
 	default:
 		return ledger.Unanswered
 	}
-}
-
-// tellOf tells the watcher of a delivery.
-func (w *worker) tellOf(d *delivery, a answer, took time.Duration) {
-	if w.watch == nil {
-		return
-	}
-	w.tell(Event{
-		Outcome: a.outcome, Stream: d.msg.stream.id, Seq: d.msg.seq, Sender: d.msg.account(), Text: d.msg.text(),
-		Overtaken: d.overtaken, Copy: d.copies > 0, Status: a.status, Reason: a.reason, Took: took,
-	})
 }

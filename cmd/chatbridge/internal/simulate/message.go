@@ -46,32 +46,9 @@ func (m *message) platform() string {
 	return [...]string{"Android", "iOS", "Web", "Windows", "RESTAPI", "macOS"}[int(m.sender)%6]
 }
 
-// identity is the id that the message's event must have.
-func (m *message) identity() schema.ID {
-	event := schema.Event{
-		AppID: m.stream.id.AppID,
-		Group: schema.Group{ID: m.stream.id.GroupID, TopicID: m.stream.id.TopicID},
-		Message: schema.Message{
-			Seq:        schema.Some(m.seq),
-			Random:     schema.Some(uint64(m.random)),
-			SentAt:     time.Unix(m.madeAt/1000, 0).UTC(),
-			OnlineOnly: m.seq == 0,
-		},
-		Sender: schema.Sender{Account: m.account()},
-	}
-	if m.seq == 0 {
-		event.Message.ID = string(m.appendMsgID(nil))
-	}
-	return event.Identity()
-}
-
-// text returns what the message says, for people; "" where it has no text.
-func (m *message) text() string {
-	request := schema.Request{AppID: m.stream.id.AppID, Command: schema.CommandAfterSend, ReceivedAt: time.UnixMilli(m.madeAt)}
-	var w bodyWriter
-	e, err := schema.Normalize(request, w.write(m, 0, 0))
-	if err != nil {
-		return ""
-	}
-	return e.Message.Text
+// read reads a body of the message as the bridge will, for its id and its text.
+func (m *message) read(body []byte) (*schema.Event, error) {
+	return schema.Normalize(schema.Request{
+		AppID: m.stream.id.AppID, Command: schema.CommandAfterSend, ReceivedAt: time.UnixMilli(m.madeAt),
+	}, body)
 }
