@@ -2,6 +2,7 @@ package schema
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,8 +27,12 @@ func nested(n int, open, inner, end string) string {
 }
 
 func hostileBodies() []hostile {
+	return slices.Concat(deepBodies(), duplicateBodies(), stringBodies(), numberBodies(), malformedBodies(), groupBodies(), commandBodies())
+}
+
+// deepBodies: the outermost object counts as 1.
+func deepBodies() []hostile {
 	return []hostile{
-		// depth: the outermost object is 1
 		{"63 lists in the object", in(`"A":` + nested(63, "[", "", "]")), "", `"extra":{"A":` + nested(63, "[", "", "]") + `}`},
 		{"64 lists in the object", in(`"A":` + nested(64, "[", "", "]")), ReasonTooDeep, ""},
 		{"63 objects in the object", in(`"A":` + nested(63, `{"a":`, "1", "}")), "", `"extra":{"A":` + nested(63, `{"a":`, "1", "}") + `}`},
@@ -43,8 +48,11 @@ func hostileBodies() []hostile {
 		{"a fault before the depth", in(`"A":1,"A":` + nested(64, "[", "", "]")), ReasonDuplicateName, ""},
 		{"a fault after the depth", in(`"A":` + nested(64, "[", "", "]") + `,"A":1`), ReasonTooDeep, ""},
 		{"garbage before the depth", `nonsense ` + strings.Repeat("[", 100), ReasonNotJSON, ""},
+	}
+}
 
-		// duplicate names
+func duplicateBodies() []hostile {
+	return []hostile{
 		{"two GroupId", in(`"GroupId":"h"`), ReasonDuplicateName, ""},
 		{"two unknown members", in(`"A":1,"A":1`), ReasonDuplicateName, ""},
 		{"the same name, escaped", in(`"Group\u0049d":"h"`), ReasonDuplicateName, ""},
@@ -54,9 +62,13 @@ func hostileBodies() []hostile {
 		{"two names in an element", in(`"MsgBody":[{"MsgType":"X","MsgType":"Y"}]`), ReasonDuplicateName, ""},
 		{"two names in a content", in(`"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"a","Text":"b"}}]`), ReasonDuplicateName, ""},
 		{"the same name in two objects", in(`"A":{"b":1},"C":{"b":1}`), "", `"extra":{"A":{"b":1},"C":{"b":1}}`},
+	}
+}
 
-		// strings
+func stringBodies() []hostile {
+	return []hostile{
 		{"lone surrogates", in(`"From_Account":"\ud800 \udfff \ud800\u0041 \ud800\ud83d\ude00"`), "", "\"account\":\"\ufffd \ufffd \ufffdA \ufffd\U0001f600\""},
+		{"a pair of low surrogates", in(`"From_Account":"\udc00\udc00"`), "", "\"account\":\"\ufffd\ufffd\""},
 		{"a backslash before what looks like a surrogate", in(`"From_Account":"\\ud800"`), "", `"account":"\\ud800"`},
 		{"a broken escape", in(`"From_Account":"\ud8"`), ReasonNotJSON, ""},
 		{"an unknown escape", in(`"From_Account":"\x41"`), ReasonNotJSON, ""},
@@ -71,8 +83,11 @@ func hostileBodies() []hostile {
 		{"UTF-16", "{\x00}\x00", ReasonNotJSON, ""},
 		{"a string that does not end", in(`"A":"`), ReasonNotJSON, ""},
 		{"a string that ends in a backslash", `{"A":"\`, ReasonNotJSON, ""},
+	}
+}
 
-		// numbers
+func numberBodies() []hostile {
+	return []hostile{
 		{"1e999999 for a sequence", in(`"MsgSeq":1e999999`), "", `"extra":{"MsgSeq":1e999999}`},
 		{"400 digits for a sequence", in(`"MsgSeq":` + strings.Repeat("9", 400)), "", `"extra":{"MsgSeq":` + strings.Repeat("9", 400) + `}`},
 		{"400 digits in a string", in(`"MsgTime":"` + strings.Repeat("9", 400) + `"`), "", `"extra":{"MsgTime":"999`},
@@ -84,8 +99,11 @@ func hostileBodies() []hostile {
 		{"a leading zero", in(`"MsgSeq":01`), ReasonNotJSON, ""},
 		{"NaN", in(`"MsgSeq":NaN`), ReasonNotJSON, ""},
 		{"1 MiB of digits", in(`"A":` + strings.Repeat("1", mib)), "", `"extra":{"A":1111`},
+	}
+}
 
-		// form
+func malformedBodies() []hostile {
+	return []hostile{
 		{"nothing", "", ReasonNotJSON, ""},
 		{"space", " \n", ReasonNotJSON, ""},
 		{"a byte-order mark", "\ufeff" + in(`"Random":1`), "", `"random":1`},
@@ -103,8 +121,11 @@ func hostileBodies() []hostile {
 		{"null", `null`, ReasonNotJSON, ""},
 		{"true", `true`, ReasonNotJSON, ""},
 		{"a form", `GroupId=g&MsgSeq=1`, ReasonNotJSON, ""},
+	}
+}
 
-		// the group
+func groupBodies() []hostile {
+	return []hostile{
 		{"an empty object", `{}`, ReasonNoGroupID, ""},
 		{"GroupId null", `{"GroupId":null}`, ReasonNoGroupID, ""},
 		{"GroupId empty", `{"GroupId":""}`, ReasonNoGroupID, ""},
@@ -114,8 +135,11 @@ func hostileBodies() []hostile {
 		{"GroupId true", `{"GroupId":true}`, ReasonNoGroupID, ""},
 		{"GroupId a number", `{"GroupId":34}`, "", `"group":{"id":"34"}`},
 		{"groupid", `{"groupid":"g"}`, ReasonNoGroupID, ""},
+	}
+}
 
-		// the command
+func commandBodies() []hostile {
+	return []hostile{
 		{"another command", in(`"CallbackCommand":"State.StateChange"`), ReasonCommandMismatch, ""},
 		{"another command and no group", `{"CallbackCommand":"State.StateChange"}`, ReasonCommandMismatch, ""},
 		{"a command that is a number", in(`"CallbackCommand":1`), "", `"extra":{"CallbackCommand":1}`},

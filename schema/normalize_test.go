@@ -114,6 +114,23 @@ func TestTextIsTheTextElementsInOrder(t *testing.T) {
 	}
 }
 
+func TestMentionsThatAreNotUnderstoodAreKeptWhole(t *testing.T) {
+	for list, want := range map[string]string{
+		`[{"GroupAtAllFlag":1},{"GroupAt_Account":"a"},null,{}]`:   `"mentions":{"all":true,"accounts":["a"]},"received_at":"2025-10-09T08:53:25.678Z"}`,
+		`[{"GroupAtAllFlag":0,"GroupAt_Account":""}]`:              `"message":{},"sender":{"platform":"Web","ip":"203.0.113.7"},"received_at":"2025-10-09T08:53:25.678Z"}`,
+		`[{"GroupAtAllFlag":2,"GroupAt_Account":"a"}]`:             `"mentions":{"all":false,"accounts":["a"]},"received_at":"2025-10-09T08:53:25.678Z","extra":{"GroupAtInfo":[`,
+		`[{"GroupAtAllFlag":1,"GroupAt_Account":["a","b"]}]`:       `"mentions":{"all":true},"received_at":"2025-10-09T08:53:25.678Z","extra":{"GroupAtInfo":[`,
+		`[{"GroupAtAllFlag":1,"GroupAt_Account":"a","Since":"b"}]`: `"mentions":{"all":true,"accounts":["a"]},"received_at":"2025-10-09T08:53:25.678Z","extra":{"GroupAtInfo":[`,
+		`["a"]`: `"received_at":"2025-10-09T08:53:25.678Z","extra":{"GroupAtInfo":["a"]}}`,
+		`"a"`:   `"received_at":"2025-10-09T08:53:25.678Z","extra":{"GroupAtInfo":"a"}}`,
+	} {
+		e := mustNormalize(t, goldenRequest(t), []byte(in(`"GroupAtInfo":`+list)))
+		if out := string(mustEncode(t, e)); !strings.Contains(out, want) {
+			t.Errorf("%s: %s", list, out)
+		}
+	}
+}
+
 // TestUnreadableDetailsHoldNoMessageText: reasons go into logs and headers.
 func TestUnreadableDetailsHoldNoMessageText(t *testing.T) {
 	const secret = "SECRET"

@@ -229,8 +229,8 @@ func TestWhatTheSchemaWouldRefuseIsNotEncoded(t *testing.T) {
 	t.Logf("%d encoded, %d refused", encoded, refused)
 }
 
-// TestEventsEncodeAsEncodingJSONSees compares with what a consumer gets who
-// hands an event to the standard library.
+// TestEventsWorkWithEncodingJSON: a consumer may hand events to the standard
+// library instead of Decode and AppendJSON.
 func TestEventsWorkWithEncodingJSON(t *testing.T) {
 	for _, g := range goldens(t) {
 		var e Event
