@@ -34,7 +34,7 @@ func (b *Buffer[T]) observe(i uint32, r *record, v Verdict, seq, h uint64, msgTi
 	case r.wait != 0:
 		v, msgTime = Late, 0
 	case v == Reset && (fresh(r, msgTime) || r.next == 0):
-	case v != Reset && seq >= r.next:
+	case v != Reset && seq >= r.next && !b.streams.former(r, msgTime):
 	default:
 		// Older than the state that was loaded: the mark has passed it.
 		v, msgTime = Late, 0

@@ -19,7 +19,8 @@ func (b *Buffer[T]) restarts(r *record, w *waiting[T], seq uint64) bool {
 //     neighbour has already left as late, it is the newcomer instead, and what
 //     is held below it leaves as late before;
 //  3. what is held now belongs to the new epoch and leaves or waits in it, each
-//     until its own deadline.
+//     until its own deadline; but one that was sent before the message that
+//     carries reset leaves as late rather than wait, as it would if it came now.
 func (b *Buffer[T]) restart(now int64, i uint32, r *record, it Item[T], out []Decision[T]) []Decision[T] {
 	hold := b.holdFor(r)
 	w := b.waitingOf(i, r)
@@ -39,6 +40,15 @@ func (b *Buffer[T]) restart(now int64, i uint32, r *record, it Item[T], out []De
 	b.remove(w, 0, 1)
 	w.lows = 0
 	out = b.drain(now, r, w, out)
+	for at := 0; at < len(w.items); {
+		if !b.streams.former(r, w.items[at].item.MsgTime) {
+			at++
+			continue
+		}
+		straggler := w.items[at]
+		out = b.leave(i, r, &straggler.item, Late, b.waited(now, straggler), out)
+		b.remove(w, at, at+1)
+	}
 	return b.admit(now, r, w, h, out)
 }
 

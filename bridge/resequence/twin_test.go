@@ -325,6 +325,12 @@ func (t *twin) restart(s *twinStream, it Item[int], hold int64, paired bool) {
 		h.low = false
 	}
 	t.settle(s)
+	for _, h := range s.sorted(false) {
+		if h.item.MsgTime < s.epoch() {
+			s.remove(h)
+			t.record(s, Decision[int]{Item: h.item, Verdict: Late, Held: t.waited(h)})
+		}
+	}
 	t.admit(s, newcomer)
 }
 
