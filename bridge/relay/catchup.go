@@ -76,6 +76,9 @@ func (d *dispatcher) giveBack(served map[int]*lane, at spool.Position) bool {
 	for _, l := range served {
 		l.parked, l.from = false, max(l.from, at)
 		l.wantsRoom.Store(false)
+		if d.atEnd {
+			l.handedAll() // main has nothing to hand on that would tell it
+		}
 	}
 	signal(d.turn)
 	return true

@@ -41,6 +41,7 @@ type dispatcher struct {
 
 	mu     sync.Mutex
 	next   spool.Position // main has handed on everything below
+	atEnd  bool           // and there was nothing more
 	paused bool
 
 	scratch [][]spool.Entry // main's, by lane
@@ -70,7 +71,7 @@ func (d *dispatcher) main(ctx context.Context) error {
 	for {
 		entries, err := reader.TryNext(readAtMost)
 		if err == nil && len(entries) == 0 {
-			d.handedAll()
+			d.handedAll(reader.Position())
 			entries, err = reader.Next(ctx, readAtMost)
 		}
 		if err != nil {
@@ -117,12 +118,29 @@ func (d *dispatcher) pause(on bool) {
 	signal(d.turn)
 }
 
-func (d *dispatcher) handedAll() {
+// handedAll notes that main stands at the end of the source, at next.
+func (d *dispatcher) handedAll(next spool.Position) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.moveMain(next, 0)
+	d.atEnd = true
 	for _, l := range d.lanes {
 		if !l.parked {
 			l.handedAll()
+		}
+	}
+}
+
+// moveMain notes that main has handed on everything below next. Called with the mutex.
+func (d *dispatcher) moveMain(next spool.Position, newest int64) {
+	if next == d.next {
+		return
+	}
+	d.next, d.atEnd = next, false
+	for _, l := range d.lanes {
+		if !l.parked {
+			l.from = max(l.from, next)
+			l.handedThrough(l.from-1, newest)
 		}
 	}
 }
@@ -137,13 +155,7 @@ func (d *dispatcher) dispatch(ctx context.Context, entries []spool.Entry, next s
 			return err
 		}
 	}
-	d.next = next
-	for _, l := range d.lanes {
-		if !l.parked {
-			l.from = max(l.from, next)
-			l.handedThrough(l.from-1, newest)
-		}
-	}
+	d.moveMain(next, newest)
 	return nil
 }
 

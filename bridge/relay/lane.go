@@ -157,7 +157,8 @@ func (l *lane) take() ([]spool.Entry, spool.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := min(len(l.inbox), takeAtMost)
-	entries := l.inbox[:n:n]
+	entries := append([]spool.Entry(nil), l.inbox[:n]...)
+	clear(l.inbox[:n]) // what has been taken must not be kept alive by what waits
 	l.inbox = l.inbox[n:]
 	through := l.through
 	if len(l.inbox) == 0 {

@@ -123,14 +123,23 @@ func (l *lane) recognize(r *publisher.Record) error {
 		return nil
 	}
 	id := resequence.ID(event.Identity())
-	if _, known := rp.found[id]; known {
-		return nil
-	}
-	rp.found[id] = struct{}{}
 	if !rp.knows(id) {
 		l.buffer.Observe(fact(event, marks))
 	}
+	if l.relay.inSpool(marks.ReceivedAt) {
+		rp.found[id] = struct{}{}
+	}
 	return nil
+}
+
+// receiptPrecision is more than the time of receipt loses in an event's header.
+const receiptPrecision = time.Second
+
+// inSpool reports whether a callback received then can still be in the spool.
+// Where the checkpoint is lost the tail is long; only what may be read again
+// needs to be remembered.
+func (r *Relay) inSpool(received time.Time) bool {
+	return r.oldest.IsZero() || !received.Before(r.oldest.Add(-receiptPrecision))
 }
 
 func identityOf(r *publisher.Record) publisher.Identity {

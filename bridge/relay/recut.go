@@ -27,7 +27,7 @@ const (
 
 // watchPartitions ends the run with errGrown once the lanes have been cut anew.
 func (r *Relay) watchPartitions(ctx context.Context) error {
-	t := time.NewTicker(partitionsEach)
+	t := time.NewTicker(r.watchEach)
 	defer t.Stop()
 	for {
 		select {

@@ -54,6 +54,8 @@ const (
 type Relay struct {
 	opt         Options
 	journal     *journal
+	queueBytes  int64         // queueBytes, but for tests
+	watchEach   time.Duration // partitionsEach, but for tests
 	laneBytes   int64
 	batchBytes  int
 	deadLetters *aside
@@ -81,7 +83,10 @@ func New(opt Options) *Relay {
 		opt.Linger = defaultLinger
 	}
 	opt.Resequence.Budget = resequence.NewBudget(heldBytes)
-	r := &Relay{opt: opt, journal: &journal{log: opt.Spool.Checkpoint()}}
+	r := &Relay{
+		opt: opt, journal: &journal{log: opt.Spool.Checkpoint()},
+		queueBytes: queueBytes, watchEach: partitionsEach,
+	}
 	r.deadLetters = newAside(r, opt.DeadLetterTopic)
 	if opt.CallbacksTopic != "" {
 		r.callbacks = newAside(r, opt.CallbacksTopic)
@@ -211,7 +216,7 @@ func (r *Relay) limit(ctx context.Context) int {
 // build makes the lanes of a restored state.
 func (r *Relay) build(s *restored) {
 	lanes := make([]*lane, len(s.lanes))
-	r.laneBytes = max(queueBytes/int64(len(lanes)), leastLaneBytes)
+	r.laneBytes = max(r.queueBytes/int64(len(lanes)), leastLaneBytes)
 	d := newDispatcher(lanes, func(from spool.Position) Reader { return r.opt.Spool.NewReader(from) })
 	for i := range lanes {
 		lanes[i] = newLane(r, i, &s.lanes[i])

@@ -103,6 +103,7 @@ const maxBatchRecords = 1000
 
 func (l *lane) takeOutLocked(n int) []*outgoing {
 	l.inflight, l.announced = append(make([]*outgoing, 0, n), l.out[:n]...), 0
+	clear(l.out[:n]) // what has been settled must not be kept alive by what waits
 	l.out = l.out[n:]
 	if len(l.out) == 0 {
 		l.out = nil
