@@ -127,3 +127,18 @@ func TestUnknownFlagKeyIsAFault(t *testing.T) {
 		`--partitions: kafka.partitions: "many" is not a whole number`,
 	)
 }
+
+func TestAppsFromTheEnvironmentLeaveNothingOfTheFiles(t *testing.T) {
+	t.Parallel()
+	s := loadYAML(t, "apps: [{sdk_app_id: 1, tokens_file: /nowhere}, {sdk_app_id: 2, tokens: [x]}]\n",
+		"CHATBRIDGE_APPS=[{sdk_app_id: 3, tokens: [y]}]")
+	checkFaults(t, s)
+	if diff := cmp.Diff([]AppConfig{{SDKAppID: 3, Tokens: []string{"y"}}}, s.Config.Apps); diff != "" {
+		t.Errorf("apps (-want +got):\n%s", diff)
+	}
+	for _, key := range []string{"apps[0].tokens_file", "apps[1]", "apps[1].tokens"} {
+		if o := s.Origin(key); o != (Origin{}) {
+			t.Errorf("%s is said to be from %s", key, o)
+		}
+	}
+}

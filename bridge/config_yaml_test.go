@@ -205,3 +205,11 @@ func TestFileThatCannotBeReadIsOneFault(t *testing.T) {
 		t.Errorf("large file: %s", got)
 	}
 }
+
+func TestAFaultOfWhatIsMissingNamesTheSection(t *testing.T) {
+	t.Parallel()
+	checkFaults(t, loadYAML(t, "kafka:\n  sasl:\n    mechanism: plain\n    password: x\n"),
+		"c.yaml:2:3: kafka.sasl.username: is missing, but kafka.sasl.mechanism asks for one",
+		"apps: there is none; give at least one with its sdk_app_id, or no callback would be accepted",
+	)
+}

@@ -181,3 +181,21 @@ func TestWhereThereIsNoSpoolTheErrorSaysWhatToDo(t *testing.T) {
 		t.Error("looking at it made the directory")
 	}
 }
+
+func TestSegmentStateTellsTornFromDamaged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		segment spool.SegmentReport
+		want    string
+	}{
+		{spool.SegmentReport{First: 1, End: 3, Records: 2}, "whole"},
+		{spool.SegmentReport{First: 1, End: 3, Records: 2, TornBytes: 2048, Newest: true}, "whole, tail of 2.0 KiB being written"},
+		{spool.SegmentReport{First: 1, End: 3, Records: 2, TornBytes: 10}, "whole, torn tail of 10 B"},
+		{spool.SegmentReport{First: 1, End: 3, Records: 1}, "whole, 1 position lost before"},
+		{spool.SegmentReport{First: 1, End: 4, Records: 1, Damage: []*spool.CorruptError{{}}}, "damaged, 2 positions lost"},
+	} {
+		if got := segmentState(c.segment).text; got != c.want {
+			t.Errorf("%+v is %q, want %q", c.segment, got, c.want)
+		}
+	}
+}
