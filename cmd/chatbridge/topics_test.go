@@ -70,7 +70,7 @@ func runTopics(t *testing.T, kafka fake, wantCode int, args ...string) []verdict
 
 func TestTopicsAreCheckedCreatedAndCheckedAgain(t *testing.T) {
 	t.Parallel()
-	kafka := fake{environ: []string{"CHATBRIDGE_KAFKA_BROKERS=" + newKafka(t, 1), "CHATBRIDGE_KAFKA_REPLICATION_FACTOR=1"}}
+	kafka := fake{environ: []string{"CHATBRIDGE_KAFKA_BROKERS=" + newKafka(t, 3)}}
 	const events, dlq = "chat.group-messages", "chat.group-messages.dlq"
 	missing := runTopics(t, kafka, exitFailure, "check")
 	if diff := cmp.Diff([]verdict{{"fail", events, "exists"}, {"fail", dlq, "exists"}}, missing); diff != "" {
