@@ -117,7 +117,7 @@ func crashTwice(t *testing.T, k int, first, second faultdisk.Survival) (points i
 		twin.Crash(second)
 		h := *x.h
 		h.waves, h.acked = copyMap(x.h.waves), copyMap(x.h.acked)
-		h.refused = copyMap(x.h.refused)
+		h.refused, h.seen = copyMap(x.h.refused), copyMap(x.h.seen)
 		h.reopenAndCheck(t, fmt.Sprintf("crash at call %d, then at call %d of recovery", k, j), twin)
 		points++
 	}

@@ -44,8 +44,9 @@ const (
 type Call struct {
 	N    int // 1, 2, 3 … since Boot
 	Op   Op
-	Name string
-	Off  int64 // of a read or write
+	Name string // the last part; of an open file, the one that it was opened by
+	File int    // number of the descriptor, for calls on an open file
+	Off  int64  // of a read or write
 	Len  int
 }
 
@@ -67,6 +68,7 @@ type Disk struct {
 	locks map[string]string
 	plan  func(Call) Fault
 	calls int
+	files int // descriptors handed out
 	boot  int // counts the processes; the one that runs has this number
 	dead  bool
 }

@@ -11,6 +11,7 @@ import (
 type file struct {
 	view   *View
 	name   string
+	number int
 	inode  *inode
 	write  bool
 	closed bool
@@ -26,7 +27,7 @@ func (f *file) begin(op Op, off int64, n int) Fault {
 	if !f.write && (op == OpWrite || op == OpTruncate || op == OpReserve) {
 		return Fault{Err: fs.ErrPermission}
 	}
-	return f.view.begin(op, f.name, off, n)
+	return f.view.beginFile(op, f.name, f.number, off, n)
 }
 
 // ReadAt implements io.ReaderAt.

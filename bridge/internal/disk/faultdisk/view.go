@@ -20,6 +20,10 @@ var _ disk.FS = (*View)(nil)
 
 // begin counts a call and says what becomes of it. The disk's mutex is held.
 func (v *View) begin(op Op, name string, off int64, n int) Fault {
+	return v.beginFile(op, name, 0, off, n)
+}
+
+func (v *View) beginFile(op Op, name string, file int, off int64, n int) Fault {
 	d := v.disk
 	if d.dead || d.boot != v.boot {
 		return Fault{Err: ErrCrashed}
@@ -28,7 +32,7 @@ func (v *View) begin(op Op, name string, off int64, n int) Fault {
 	if d.plan == nil {
 		return Fault{}
 	}
-	f := d.plan(Call{N: d.calls, Op: op, Name: filepath.Base(name), Off: off, Len: n})
+	f := d.plan(Call{N: d.calls, Op: op, Name: filepath.Base(name), File: file, Off: off, Len: n})
 	if f.Crash {
 		d.dead = true
 		f.Err = ErrCrashed
@@ -85,7 +89,7 @@ func (v *View) Create(name string) (disk.File, error) {
 	if f.Err != nil {
 		return nil, wrap(OpCreate, name, f.Err)
 	}
-	return &file{view: v, name: name, inode: ino, write: true}, nil
+	return v.handle(name, ino, true), nil
 }
 
 // Open implements disk.FS.
@@ -105,7 +109,12 @@ func (v *View) open(name string, write bool) (disk.File, error) {
 	if err != nil {
 		return nil, wrap(OpOpen, name, err)
 	}
-	return &file{view: v, name: name, inode: ino, write: write}, nil
+	return v.handle(name, ino, write), nil
+}
+
+func (v *View) handle(name string, ino *inode, write bool) *file {
+	v.disk.files++
+	return &file{view: v, name: name, number: v.disk.files, inode: ino, write: write}
 }
 
 // Rename implements disk.FS.
