@@ -188,13 +188,7 @@ func (b *Buffer[T]) remove(w *waiting[T], from, to int) {
 // no number below the mark waits that is not newer than the newest, the heap
 // is in order, and a stream that holds nothing has no waiting.
 func (b *Buffer[T]) settle(now int64, r *record, w *waiting[T], out []Decision[T]) []Decision[T] {
-	for at := 0; at < w.lows; {
-		if fresh(r, w.items[at].item.MsgTime) {
-			at++
-			continue
-		}
-		out = b.release(now, r, w, at, at+1, timeout, out)
-	}
+	out = b.demote(now, r, w, out)
 	if len(w.items) > 0 {
 		b.deadlines.fix(w)
 		return out
@@ -206,6 +200,19 @@ func (b *Buffer[T]) settle(now int64, r *record, w *waiting[T], out []Decision[T
 	b.freeWaits = append(b.freeWaits, w.slot)
 	r.wait = 0
 	b.streams.link(w.record, r) // what held until now counts as just used
+	return out
+}
+
+// demote lets leave as late what waits below the mark and is no longer newer
+// than the newest.
+func (b *Buffer[T]) demote(now int64, r *record, w *waiting[T], out []Decision[T]) []Decision[T] {
+	for at := 0; at < w.lows; {
+		if fresh(r, w.items[at].item.MsgTime) {
+			at++
+			continue
+		}
+		out = b.release(now, r, w, at, at+1, timeout, out)
+	}
 	return out
 }
 

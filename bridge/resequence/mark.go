@@ -11,7 +11,7 @@ func (s *streams) left(i uint32, r *record, v Verdict, seq, h uint64, msgTime in
 		s.advance(i, r, seq, h, msgTime)
 	case Reset:
 		x := s.extraOf(r)
-		x.epoch = max(msgTime, 0)
+		x.epoch, x.before = max(msgTime, 0), r.newest
 		x.former = uint32(r.seen.n)
 		s.advance(i, r, seq, h, msgTime)
 	case Late:

@@ -34,10 +34,16 @@ func (b *Buffer[T]) observe(i uint32, r *record, v Verdict, seq, h uint64, msgTi
 	case r.wait != 0:
 		v, msgTime = Late, 0
 	case v == Reset && (fresh(r, msgTime) || r.next == 0):
-	case v != Reset && seq >= r.next && !b.streams.former(r, msgTime):
+	case v != Reset && seq >= r.next && !b.streams.before(r, msgTime):
 	default:
 		// Older than the state that was loaded: the mark has passed it.
 		v, msgTime = Late, 0
 	}
 	b.streams.left(i, r, v, seq, h, msgTime)
+}
+
+// before reports whether a number that moved the mark did so before the stream
+// was re-based last.
+func (s *streams) before(r *record, msgTime int64) bool {
+	return r.extra != 0 && msgTime > 0 && msgTime <= s.extras.at(r.extra).before
 }

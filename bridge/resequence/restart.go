@@ -26,17 +26,16 @@ func (b *Buffer[T]) restart(now int64, i uint32, r *record, it Item[T], out []De
 	w := b.waitingOf(i, r)
 	paired := w.hasLow(it.Seq-1) || w.hasLow(it.Seq+1)
 	h := b.enter(now, w, it, hold, true)
-	base := 0
+	base := w.items[0]
 	if !paired {
-		base = w.indexOf(h)
+		base = h
 	}
-	epoch := w.items[base].item.MsgTime
-	out = b.releaseFormer(now, r, w, epoch, out)
-	if base > 0 {
-		out = b.release(now, r, w, 0, base, restarted, out)
+	out = b.releaseFormer(now, r, w, base.item.MsgTime, out)
+	out = b.demote(now, r, w, out)
+	if at := w.indexOf(base); at > 0 {
+		out = b.release(now, r, w, 0, at, restarted, out)
 	}
-	first := w.items[0]
-	out = b.leave(i, r, &first.item, Reset, b.waited(now, first), out)
+	out = b.leave(i, r, &base.item, Reset, b.waited(now, base), out)
 	b.remove(w, 0, 1)
 	w.lows = 0
 	out = b.drain(now, r, w, out)

@@ -25,7 +25,8 @@ const (
 // good only during the call of emit, whose error ends Save.
 //
 //	stream:  0x11
-//	         next, newest, epoch, former       uvarints
+//	         next, newest, epoch, before       uvarints
+//	         former                            uvarint
 //	         fills, misses                     bytes
 //	         n, n × identity                   seen, oldest first, 8 bytes each, little-endian
 //	         n, n × (identity, number, time)   late; number a uvarint, time a varint
@@ -110,6 +111,7 @@ func (s *streams) appendState(buf []byte, r *record) []byte {
 	buf = binary.AppendUvarint(buf, r.next)
 	buf = binary.AppendUvarint(buf, uint64(r.newest))
 	buf = binary.AppendUvarint(buf, uint64(x.epoch))
+	buf = binary.AppendUvarint(buf, uint64(x.before))
 	buf = binary.AppendUvarint(buf, uint64(x.former))
 	buf = append(buf, r.fills, r.misses)
 	buf = s.arenas[seenWindow].appendState(buf, r.seen)
@@ -138,7 +140,8 @@ func (a *arena) appendState(buf []byte, w window) []byte {
 // loaded is a stream's state as it was saved.
 type loaded struct {
 	next, former      uint64
-	newest, epoch     int64
+	newest            int64
+	epoch, before     int64
 	fills, misses     uint8
 	seen, unsequenced []uint64
 	late              []uint64 // lateWords an entry
@@ -159,7 +162,7 @@ func (s *streams) restore(key Key, l loaded) uint32 {
 	r.next = l.next
 	if l.epoch > 0 {
 		x := s.extraOf(r)
-		x.epoch = l.epoch
+		x.epoch, x.before = l.epoch, l.before
 		lost := uint64(len(l.seen)) - uint64(r.seen.n)
 		x.former = uint32(l.former - min(l.former, lost))
 	}
@@ -271,7 +274,8 @@ func (d *decoder) identities() []uint64 {
 
 func (d *decoder) stream() (loaded, error) {
 	var l loaded
-	l.next, l.newest, l.epoch, l.former = d.uvarint(), d.time(), d.time(), d.uvarint()
+	l.next, l.newest, l.epoch, l.before = d.uvarint(), d.time(), d.time(), d.time()
+	l.former = d.uvarint()
 	l.fills, l.misses = d.byte(), d.byte()
 	l.seen = d.identities()
 	for n := d.count(10); n > 0; n-- {
@@ -288,7 +292,8 @@ func (d *decoder) stream() (loaded, error) {
 		return l, fmt.Errorf("%w: %d bytes follow its end", ErrState, len(d.rest))
 	case l.next > maxSeq+1 || (l.next == 0) != (len(l.seen) == 0):
 		return l, fmt.Errorf("%w: its mark is not possible", ErrState)
-	case l.former > uint64(len(l.seen)) || l.former > 0 && l.epoch == 0 || l.epoch > l.newest:
+	case l.former > uint64(len(l.seen)) || l.former > 0 && l.epoch == 0 ||
+		l.epoch > l.newest || l.epoch > 0 && l.before >= l.epoch || l.epoch == 0 && l.before > 0:
 		return l, fmt.Errorf("%w: its epoch is not possible", ErrState)
 	case int(l.fills)+int(l.misses) >= streamLimit:
 		return l, fmt.Errorf("%w: its evidence is not possible", ErrState)

@@ -24,8 +24,9 @@ type record struct {
 // extra is what only some streams need.
 type extra struct {
 	// epoch is the MsgTime of the message that re-based the stream, 0 where
-	// its numbers never began again. Each MsgTime that left before is less.
-	epoch int64
+	// its numbers never began again; before is the newest until then, which
+	// is less.
+	epoch, before int64
 	// lateTop is not less than any number in late.
 	lateTop uint64
 	// former is how many entries at the old end of seen are of an earlier

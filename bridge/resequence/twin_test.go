@@ -314,6 +314,11 @@ func (t *twin) restart(s *twinStream, it Item[int], hold int64, paired bool) {
 		}
 	}
 	for _, h := range s.sorted(true) {
+		if !s.fresh(h.item) {
+			t.emitHeld(s, h)
+		}
+	}
+	for _, h := range s.sorted(true) {
 		if h == base {
 			break
 		}
