@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -68,12 +69,17 @@ func withoutText(err error) error {
 // UnmarshalJSON reads a list of elements, each into the type that its member
 // "type" names.
 func (list *Elements) UnmarshalJSON(b []byte) error {
-	var items []jsontext.Value
-	if err := json.Unmarshal(b, &items); err != nil {
-		return err
+	*list = nil
+	items := value(bytes.TrimSpace(b))
+	switch {
+	case !jsontext.Value(items).IsValid():
+		return errors.New("the elements are not JSON of unique names in UTF-8")
+	case items.isNull():
+		return nil
+	case items[0] != '[':
+		return errors.New("the elements are not a list")
 	}
-	*list = make(Elements, 0, len(items))
-	for _, item := range items {
+	for item := range items.items() {
 		el, err := decodeElement(item)
 		if err != nil {
 			return err
@@ -93,18 +99,20 @@ func (list Elements) MarshalJSON() ([]byte, error) {
 	return append(w.b, ']'), nil
 }
 
-func decodeElement(b []byte) (Element, error) {
-	var head struct {
-		Type ElementType `json:"type"`
+func decodeElement(v value) (Element, error) {
+	if v[0] != '{' {
+		return nil, errors.New("an element is not an object")
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, err
+	var el Element
+	for name, member := range v.members() {
+		if string(name) == "type" && member[0] == '"' {
+			el = newElement(ElementType(unquoted(member)))
+		}
 	}
-	el := newElement(head.Type)
 	if el == nil {
-		return nil, fmt.Errorf("%q is not an element type of %s", head.Type, Name)
+		return nil, fmt.Errorf("an element's type is not one of %s", Name)
 	}
-	if err := json.Unmarshal(b, el); err != nil {
+	if err := json.Unmarshal(v, el); err != nil {
 		return nil, err
 	}
 	return el, nil

@@ -58,6 +58,22 @@ func goldens(t testing.TB) []golden {
 	return list
 }
 
+func goldenNamed(t testing.TB, name string) golden {
+	t.Helper()
+	for _, g := range goldens(t) {
+		if g.name == name {
+			return g
+		}
+	}
+	t.Fatalf("no golden callback %q", name)
+	return golden{}
+}
+
+func goldenEvent(t testing.TB, name string) *Event {
+	t.Helper()
+	return mustNormalize(t, goldenRequest(t), goldenNamed(t, name).callback)
+}
+
 func mustNormalize(t testing.TB, req Request, body []byte) *Event {
 	t.Helper()
 	e, err := Normalize(req, body)

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -155,7 +156,8 @@ func TestHostileBodiesHaveDefinedAnswers(t *testing.T) {
 			e, err := Normalize(goldenRequest(t), []byte(h.body))
 			checkAgreement(t, []byte(h.body), e, err)
 			var reason Reason
-			if bad, ok := err.(*UnreadableError); ok {
+			var bad *UnreadableError
+			if errors.As(err, &bad) {
 				reason = bad.Reason
 			}
 			if reason != h.reason {

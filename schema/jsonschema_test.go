@@ -86,7 +86,7 @@ func TestGoldenEventsValidate(t *testing.T) {
 
 func TestSchemaRefusesWhatEventsNeverHold(t *testing.T) {
 	validate := mustCompile(t, false)
-	good := string(goldens(t)[0].event)
+	good := string(goldenNamed(t, "custom-and-text").event)
 	if err := validate([]byte(good)); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,11 @@
 package schema
 
-import "github.com/go-json-experiment/json"
+import (
+	"errors"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+)
 
 // Optional is a number that may be absent. The zero Optional is absent, which
 // is not the same as a number 0: design and schema keep a 0 that was sent.
@@ -37,9 +42,20 @@ func (o *Optional[T]) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
 	}
-	if err := json.Unmarshal(b, &o.Value); err != nil {
-		return err
+	var err error
+	switch v := any(&o.Value).(type) {
+	case *uint64:
+		*v, err = strconv.ParseUint(string(b), 10, 64)
+	case *int64:
+		*v, err = strconv.ParseInt(string(b), 10, 64)
+	case *float64:
+		*v, err = strconv.ParseFloat(string(b), 64)
+	}
+	if err != nil {
+		return errNotNumber // the text may be a message's
 	}
 	o.Present = true
 	return nil
 }
+
+var errNotNumber = errors.New("not a number of the member's range")
