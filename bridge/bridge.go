@@ -259,38 +259,48 @@ func (b *Bridge) keepRelaying(ctx context.Context) {
 		err = fmt.Errorf("the relay stopped: %w", err)
 		b.relayFault.Store(&err)
 		b.opt.Logger.Error("the relay stopped and starts again", zap.Error(err), zap.Duration("after", relayPause))
-		t := time.NewTimer(relayPause)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if !b.wait(ctx, relayPause) {
 			return
-		case <-t.C:
 		}
 		b.relayFault.Store(nil)
 	}
 }
 
-// createTopics creates what is missing, once Kafka can be reached.
+// createTopicsAgain bounds how often missing topics are tried to be created.
+const createTopicsAgain = 5 * time.Second
+
+// createTopics creates what is missing, as soon as Kafka lets it, and says each
+// thing that is wrong with the topics once.
 func (b *Bridge) createTopics(ctx context.Context) {
-	for {
+	said := map[string]bool{}
+	for wait := relayPause; ; wait = min(2*wait, createTopicsAgain) {
 		findings, err := b.client.Apply(ctx, b.cfg.TopicSpecs())
-		if err == nil {
-			for _, f := range findings {
-				b.opt.Logger.Info("topic", zap.String("topic", f.Topic), zap.String("finding", f.Sentence))
+		if err != nil {
+			return // the bridge is being stopped
+		}
+		done := true
+		for _, f := range findings {
+			done = done && f.Level != publisher.LevelFail
+			if f.Level != publisher.LevelOK && !said[f.Sentence] {
+				said[f.Sentence] = true
+				b.opt.Logger.Warn("topics", zap.String("topic", f.Topic), zap.String("level", string(f.Level)), zap.String("finding", f.Sentence))
 			}
+		}
+		if done || !b.wait(ctx, wait) {
 			return
 		}
-		if ctx.Err() != nil {
-			return
-		}
-		b.opt.Logger.Warn("topics cannot be created yet", zap.Error(err))
-		t := time.NewTimer(relayPause)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
-		case <-t.C:
-		}
+	}
+}
+
+// wait waits for d, or returns false because ctx has ended.
+func (b *Bridge) wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 
