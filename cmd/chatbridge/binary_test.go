@@ -58,7 +58,9 @@ func testMain(m *testing.M) int {
 // binaryVariable tells tests where the program is.
 const binaryVariable = "CHATBRIDGE_TEST_BINARY"
 
-// process is the program, ready to start.
+// process is the program, ready to start. The tests that start one do not run in
+// parallel with others: between fork and exec a child has every open file of this
+// process, and with it the lock of a spool that another test has just closed.
 func process(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	t.Helper()
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
@@ -81,7 +83,6 @@ func exitOf(t *testing.T, err error) int {
 }
 
 func TestProcessExitCodes(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		args           string
 		code           int
@@ -102,7 +103,6 @@ func TestProcessExitCodes(t *testing.T) {
 }
 
 func TestFirstSignalEndsTheWork(t *testing.T) {
-	t.Parallel()
 	for _, signal := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0") // a Kafka that never answers
 		if err != nil {
@@ -128,7 +128,6 @@ func TestFirstSignalEndsTheWork(t *testing.T) {
 }
 
 func TestSecondSignalEndsTheProcessAtOnce(t *testing.T) {
-	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), stubbornVariable+"=1")
 	var stderr bytes.Buffer

@@ -41,10 +41,13 @@ The exit code is 1 where something would keep the bridge from publishing.`,
 func newTopicsApplyCommand(env *environment) *cobra.Command {
 	return newTopicsAction(env, &cobra.Command{
 		Use:   "apply",
-		Short: "Create the topics that are missing, and correct what can be corrected",
+		Short: "Create the topics that are missing, and raise what is too small",
 		Long: `Create the topics that are missing, with kafka.partitions and
-kafka.replication_factor, and correct what can be corrected without harm. Nothing
-is ever deleted or made smaller. It can be run again at any time.`,
+kafka.replication_factor, and raise partitions and limits that are below what is
+configured. Nothing is ever deleted or made smaller.
+
+Where partitions are added to a topic in use, groups move: a group that moves is in
+order only from there on. "chatbridge topics check" says beforehand what differs.`,
 		Example: `  chatbridge topics apply -c chatbridge.yaml
   chatbridge topics apply -c chatbridge.yaml --set kafka.partitions=24`,
 	}, (*publisher.Client).Apply)
