@@ -84,7 +84,7 @@ func (c *Config) validate() error {
 			faults = append(faults, fmt.Errorf("SASL %s needs a user name", s.Mechanism))
 		}
 	default:
-		faults = append(faults, fmt.Errorf("SASL mechanism %q is not known: use %s, %s or %s", s.Mechanism, MechanismPlain, MechanismScramSHA256, MechanismScramSHA512))
+		faults = append(faults, fmt.Errorf("SASL mechanism %q is not known: use %s", s.Mechanism, mechanisms))
 	}
 	if f := c.TLSFiles; f != nil && (f.CertFile == "") != (f.KeyFile == "") {
 		faults = append(faults, errors.New("a client certificate needs both a certificate file and a key file"))

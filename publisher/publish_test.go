@@ -84,6 +84,9 @@ func TestProduceRequestsThatMeetTroubleAreSettledOnce(t *testing.T) {
 					if !p.Status().OK {
 						t.Errorf("status after success: %+v", p.Status())
 					}
+					if n := len(p.client.cluster.busy); n != 0 {
+						t.Errorf("%d failed connections are kept", n)
+					}
 				})
 			})
 		}
@@ -239,6 +242,7 @@ func TestResyncWaitsForAnUnansweredAttempt(t *testing.T) {
 		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.OutOfOrderSequenceNumber})
 		mustPublish(t, p, &l, "b")
 		mustPublish(t, p, &l, "c")
+		f.late.wait()
 		mustHold(t, p, "a", "b", "c")
 	})
 }
@@ -445,5 +449,42 @@ func TestFrozenBrokerHoldsUpOnlyItsPartitions(t *testing.T) {
 		}
 		f.use(nil)
 		mustHold(t, c.Partition(testTopic, 0), "a", "b")
+	})
+}
+
+// P4: the batch lies in the leader's log, above the high watermark: a consumer does not see it yet, and it must not be taken for absent.
+func TestTailReadWaitsForWhatIsNotReplicatedYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		f := w.fabric(0)
+		var found []bool
+		p := w.client(through(f), func(c *Config) {
+			c.Hooks.TailRead = func(_ string, _ int, there bool) { found = append(found, there) }
+		}).Partition(testTopic, 0)
+		var l ledger
+		mustPublish(t, p, &l, "a")
+		behind := time.Now().Add(time.Minute)
+		w.cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			if time.Now().After(behind) {
+				return nil, nil, false
+			}
+			res := req.ResponseKind().(*kmsg.FetchResponse) // one record is replicated, there is nothing behind it
+			part := kmsg.NewFetchResponseTopicPartition()
+			part.HighWatermark, part.LastStableOffset, part.LogStartOffset = 1, 1, 0
+			topic := kmsg.NewFetchResponseTopic()
+			topic.Topic, topic.Partitions = testTopic, append(topic.Partitions, part)
+			res.Topics = append(res.Topics, topic)
+			w.cluster.SleepControl(func() { time.Sleep(500 * time.Millisecond) })
+			return res, nil, true
+		})
+		f.next(protocol.Produce, 1, loseAnswer)
+		if base := mustPublish(t, p, &l, "b"); base != 1 {
+			t.Errorf("settled at offset %d", base)
+		}
+		if diff := cmp.Diff([]bool{true}, found); diff != "" || f.count(protocol.Produce) != 2 {
+			t.Errorf("tail reads %v, %d produce requests", found, f.count(protocol.Produce))
+		}
+		mustHold(t, p, "a", "b")
 	})
 }

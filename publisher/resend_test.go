@@ -94,8 +94,14 @@ func TestResendFindsItsBatchWhereverItLies(t *testing.T) {
 		c := w.client()
 		mustPublish(t, c.Partition(testTopic, 0), &l, "a")
 		mustPublish(t, c.Partition(testTopic, 0), &l, "b")
+		f := w.fabric(0)
+		defer func() {
+			if n := f.count(protocol.Produce); n != 0 {
+				t.Errorf("%d batches were sent although they were there", n)
+			}
+		}()
 		for _, from := range []int64{-1, 0, 1, 1000} { // 1000: the log is shorter than it was
-			p := w.client().Partition(testTopic, 0)
+			p := w.client(through(f)).Partition(testTopic, 0)
 			if base, err := p.Publish(t.Context(), Batch{Messages: texts("b"), Resend: &l.ids[1], From: from}); base != 1 || err != nil {
 				t.Errorf("from %d: settled at %d, %v", from, base, err)
 			}
@@ -103,7 +109,7 @@ func TestResendFindsItsBatchWhereverItLies(t *testing.T) {
 		if err := w.cluster.DeleteRecords(testTopic, 0, 1); err != nil {
 			t.Fatal(err)
 		}
-		p := w.client().Partition(testTopic, 0)
+		p := w.client(through(f)).Partition(testTopic, 0)
 		if base, err := p.Publish(t.Context(), Batch{Messages: texts("b"), Resend: &l.ids[1], From: 0}); base != 1 || err != nil {
 			t.Errorf("with the start removed: settled at %d, %v", base, err)
 		}

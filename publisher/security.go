@@ -25,6 +25,8 @@ const (
 	MechanismPlain       = "PLAIN"
 	MechanismScramSHA256 = "SCRAM-SHA-256"
 	MechanismScramSHA512 = "SCRAM-SHA-512"
+
+	mechanisms = MechanismPlain + ", " + MechanismScramSHA256 + " or " + MechanismScramSHA512
 )
 
 // SASL says how to log in to a broker. The zero value means without.
@@ -65,7 +67,7 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	case MechanismScramSHA512:
 		return scram.Mechanism(scram.SHA512, s.Username, password)
 	}
-	return nil, fmt.Errorf("SASL mechanism %q is not known: use %s, %s or %s", s.Mechanism, MechanismPlain, MechanismScramSHA256, MechanismScramSHA512)
+	return nil, fmt.Errorf("SASL mechanism %q is not known: use %s", s.Mechanism, mechanisms)
 }
 
 // errRefused says that the broker closed the connection in the middle of a login: most do so on a wrong password.
