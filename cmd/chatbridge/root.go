@@ -17,8 +17,9 @@ func newRootCommand(env *environment) *cobra.Command {
 		Long: `Chatbridge takes the callback that Tencent Cloud Chat posts after each group
 message, stores it on disk before it answers, and puts it into a Kafka topic:
 in MsgSeq order within its group, and once.`,
-		Example: `  chatbridge config check -c chatbridge.yaml
-  chatbridge topics apply -c chatbridge.yaml`,
+		Example: `  chatbridge dev                           # see it work, with nothing else installed
+  chatbridge config check -c chatbridge.yaml
+  chatbridge serve -c chatbridge.yaml      # the bridge itself`,
 		Args:              knownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Version:           thisBuild().String(),
@@ -29,8 +30,13 @@ in MsgSeq order within its group, and once.`,
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newCompletionCommand(env),
+		newServeCommand(env),
+		newDevCommand(env),
 		newConfigCommand(env),
 		newSpoolCommand(env),
+		newSendCommand(env),
+		newTailCommand(env),
+		newAuditCommand(env),
 		newTopicsCommand(env),
 		newVersionCommand(env),
 	)
