@@ -85,8 +85,10 @@ const (
 	placeRecord
 )
 
-func twinByPlace(stream streamKey, at place) entry {
-	return entry{stream[0], stream[1], uint64(at), placeTwin << kindShift}
+// twinByPlace says that a record's message is there more than once; before is how
+// many of them are at places before it.
+func twinByPlace(stream streamKey, at place, before uint64) entry {
+	return entry{stream[0], stream[1], uint64(at), placeTwin<<kindShift | before}
 }
 
 // A mark is what a record says of its place in the order.

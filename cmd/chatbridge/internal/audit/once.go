@@ -68,11 +68,11 @@ func (m *message) add(e entry) error {
 		fmt.Sprintf("it is at partition %d offset %d already", m.first.partition(), m.first.offset())))
 	// Each of them is told that it has a twin; the order then does not mind.
 	if m.records == 2 {
-		if err := m.byPlace.add(twinByPlace(m.stream, m.first)); err != nil {
+		if err := m.byPlace.add(twinByPlace(m.stream, m.first, 0)); err != nil {
 			return err
 		}
 	}
-	return m.byPlace.add(twinByPlace(m.stream, at))
+	return m.byPlace.add(twinByPlace(m.stream, at, m.records-1))
 }
 
 // judge compares ledger and topic when everything of the id is there, and hands

@@ -28,12 +28,13 @@ func (a *Audit) judgeOrder(ctx context.Context) error {
 			o.partition, o.started, o.newest, o.reset, o.lastLate = at.partition(), false, 0, false, 0
 		}
 		if e[3]>>kindShift == placeTwin {
-			o.twin = at
+			o.twin, o.again = at, e[3]&maxNumber > 0
 			continue
 		}
 		r := ordered{at: at, number: e[3] & maxNumber, hole: schema.Hole{From: e[4], To: e[5] & maxNumber}}
 		m := mark(e[5] >> kindShift)
 		r.mark, r.misplaced, r.twin = m&^misplaced, m&misplaced != 0, o.twin == at
+		r.again = r.twin && o.again
 		if err := o.record(&r); err != nil {
 			return err
 		}
@@ -50,7 +51,8 @@ type ordered struct {
 	mark      mark
 	hole      schema.Hole
 	misplaced bool // it lies in a wrong partition, which was said
-	twin      bool // the same message is there again, which was said
+	twin      bool // the same message is there more than once, which was said
+	again     bool // and this is not the first of them
 }
 
 // maxGaps bounds what is remembered of one stream until its end.
@@ -68,7 +70,8 @@ type order struct {
 	newest    uint64
 	reset     bool   // its numbers have begun again
 	lastLate  uint64 // the last number that was marked late
-	twin      place  // the next record with this place has a twin
+	twin      place  // the record at this place has a twin
+	again     bool   // before it
 
 	gaps   []gap    // without a mark, not yet said: something below may fill them
 	astray []uint64 // numbers that lie in wrong partitions
@@ -110,8 +113,8 @@ func (o *order) record(r *ordered) error {
 // of the group that was there before a reset.
 func (o *order) marksLate(r *ordered) error {
 	switch {
-	case !o.started:
-		return nil // what it is late to is not in the range that is audited
+	case !o.started: // what it is late to is not in the range that is audited
+		return o.late(r)
 	case r.number <= o.newest || o.reset:
 		o.lastLate = r.number
 		return o.late(r)
@@ -142,8 +145,8 @@ func (o *order) rises(r *ordered) error {
 	missing := gap{from: o.newest + 1, to: r.number - 1, at: r.at}
 	isMissing := missing.from <= missing.to
 	switch {
-	case isMissing && r.twin && r.hole.From != missing.from:
-		return o.late(r) // one of the two is where it belongs
+	case isMissing && r.twin && !r.again && r.hole.From != missing.from:
+		return o.late(r) // its twin, further on, may be where it belongs
 	case r.hole.From > 0 && (r.hole.To != missing.to || r.hole.From < missing.from):
 		o.wrongMark(r, "it says that %d-%d are missing, but the number before it is %d", r.hole.From, r.hole.To, o.newest)
 	case isMissing && r.hole.From != missing.from && !r.misplaced:
@@ -175,7 +178,7 @@ func (o *order) begins(r *ordered) error {
 
 // falls: a number that is not above the newest, and not marked late.
 func (o *order) falls(r *ordered) error {
-	if r.twin {
+	if r.again {
 		return nil
 	}
 	o.found.add(OutOfOrder, 1, recordExample(r.at, r.number, fmt.Sprintf("number %d comes after %d", r.number, o.newest)))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -95,6 +96,16 @@ func (m *topicModel) line(kind ledger.Kind, s schema.Stream, seq, to uint64) {
 func (m *topicModel) ledgerFile(t testing.TB, ended bool) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ledger")
+	m.writeLedger(t, path, ended)
+	return path
+}
+
+// writeLedger is ledgerFile at a path, which may be there already.
+func (m *topicModel) writeLedger(t testing.TB, path string, ended bool) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
 	w, _, err := ledger.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +120,6 @@ func (m *topicModel) ledgerFile(t testing.TB, ended bool) string {
 	if err := errors.Join(w.Append(all...), w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return path
 }
 
 // at returns where the record of a stream's number is; it is there once.
