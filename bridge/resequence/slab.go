@@ -1,7 +1,7 @@
 package resequence
 
-// slabShift makes 512 slots a chunk.
-const slabShift = 9
+// slabShift makes 128 slots a chunk.
+const slabShift = 7
 
 // slab hands out numbered slots of R. Slots stay where they are, so a pointer
 // from at is good until drop; slot 0 is never handed out and means "none".

@@ -55,7 +55,7 @@ type class struct {
 }
 
 // chunkWords is the least size of a chunk.
-const chunkWords = 2048
+const chunkWords = 1024
 
 func newArena(stride, full int) arena {
 	a := arena{stride: stride, full: full}
