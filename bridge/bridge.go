@@ -269,18 +269,20 @@ func (b *Bridge) keepRelaying(ctx context.Context) {
 // createTopicsAgain bounds how often missing topics are tried to be created.
 const createTopicsAgain = 5 * time.Second
 
-// createTopics creates what is missing, as soon as Kafka lets it, and says each
-// thing that is wrong with the topics once.
+// createTopics creates the topics that are missing, as soon as Kafka lets it,
+// and says each thing that is wrong with them once. Topics that exist are left
+// as they are: more partitions would move groups, which is for a person to
+// decide (topics apply).
 func (b *Bridge) createTopics(ctx context.Context) {
 	said := map[string]bool{}
 	for wait := relayPause; ; wait = min(2*wait, createTopicsAgain) {
-		findings, err := b.client.Apply(ctx, b.cfg.TopicSpecs())
+		findings, err := b.createMissing(ctx)
 		if err != nil {
 			return // the bridge is being stopped
 		}
 		done := true
 		for _, f := range findings {
-			done = done && f.Level != publisher.LevelFail
+			done = done && !blocks(f)
 			if f.Level != publisher.LevelOK && !said[f.Sentence] {
 				said[f.Sentence] = true
 				b.opt.Logger.Warn("topics", zap.String("topic", f.Topic), zap.String("level", string(f.Level)), zap.String("finding", f.Sentence))
@@ -290,6 +292,45 @@ func (b *Bridge) createTopics(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// What a finding of publisher's can be about; these tell whether there is
+// still something to create.
+const (
+	findingExists    = "exists"
+	findingReachable = "reachable"
+	findingCreated   = "created"
+)
+
+// blocks reports whether f says that a topic is not there yet.
+func blocks(f publisher.Finding) bool {
+	about := f.What == findingExists || f.What == findingReachable || f.What == findingCreated
+	return about && f.Level != publisher.LevelOK
+}
+
+// createMissing looks at the topics, creates those that are not there, and
+// returns what is to be said.
+func (b *Bridge) createMissing(ctx context.Context) ([]publisher.Finding, error) {
+	found, err := b.client.Check(ctx, b.cfg.TopicSpecs())
+	if err != nil {
+		return nil, err
+	}
+	missing := map[string]bool{}
+	for _, f := range found {
+		if f.What == findingExists && f.Level != publisher.LevelOK {
+			missing[f.Topic] = true
+		}
+	}
+	var specs []publisher.TopicSpec
+	for _, spec := range b.cfg.TopicSpecs() {
+		if missing[spec.Name] {
+			specs = append(specs, spec)
+		}
+	}
+	if len(specs) == 0 {
+		return found, nil
+	}
+	return b.client.Apply(ctx, specs)
 }
 
 // wait waits for d, or returns false because ctx has ended.
