@@ -38,6 +38,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	e.OccurredAt = inUTC(e.OccurredAt)
 	e.ReceivedAt = inUTC(e.ReceivedAt)
 	e.Message.SentAt = inUTC(e.Message.SentAt)
+	e.Message.Elements.inUTC()
 	if _, err := e.AppendJSON(make([]byte, 0, len(b))); err != nil {
 		return fmt.Errorf("decoding event: %w", err)
 	}
@@ -50,6 +51,21 @@ func inUTC(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Millisecond)
+}
+
+// inUTC sets the times of relayed messages, at any depth.
+func (list Elements) inUTC() {
+	for _, el := range list {
+		relay, ok := el.(*Relay)
+		if !ok {
+			continue
+		}
+		for i := range relay.Messages {
+			m := &relay.Messages[i]
+			m.SentAt = inUTC(m.SentAt)
+			m.Elements.inUTC()
+		}
+	}
 }
 
 // withoutText reduces a decoder's error to what and where, since the error may

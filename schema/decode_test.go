@@ -93,10 +93,41 @@ func TestDecodeRefuses(t *testing.T) {
 
 // TestDecodeErrorsHoldNoMessageText: they may be logged.
 func TestDecodeErrorsHoldNoMessageText(t *testing.T) {
-	for _, part := range []string{`{"text":SECRET}`, `{"text":["SECRET"]}`, `{"seq":"SECRET"}`, `{"elements":[{"type":"text","text":{"a":"SECRET"}}]}`} {
-		_, err := Decode([]byte(strings.Replace(smallest, `"message":{}`, `"message":`+part, 1)))
+	for _, part := range []string{
+		`"message":{"text":SECRET}`,
+		`"message":{"text":["SECRET"]}`,
+		`"message":{"seq":"SECRET"}`,
+		`"message":{"online_only":"SECRET"}`,
+		`"message":{"sent_at":"SECRET"}`,
+		`"message":{"elements":[{"type":"text","text":{"a":"SECRET"}}]}`,
+		`"message":{"elements":[{"type":"SECRET"}]}`,
+		`"message":{"elements":[{"type":"image","format":"SECRET","extra":{"SECRET":1,"SECRET":2}}]}`,
+		`"message":{"elements":[{"type":"image","format":"SECRET"}]}`,
+		`"message":{"elements":[{"type":"image","variants":[{"kind":"SECRET"}]}]}`,
+		`"message":{},"extra":{"SECRET":x}`,
+	} {
+		_, err := Decode([]byte(strings.Replace(smallest, `"message":{}`, part, 1)))
 		if err == nil || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%s: %v", part, err)
+		}
+	}
+	if _, err := Decode([]byte(strings.Replace(smallest, `"app_id":1`, `"app_id":"SECRET"`, 1))); err == nil || strings.Contains(err.Error(), "SECRET") {
+		t.Error(err)
+	}
+}
+
+func TestDecodedTimesAreInMillisecondsUTC(t *testing.T) {
+	const at = `"2025-10-09T16:53:25.678999+08:00"`
+	e, err := Decode([]byte(strings.Replace(smallest, `"message":{}`, `"occurred_at":`+at+`,"message":{"sent_at":`+at+
+		`,"elements":[{"type":"relay","messages":[{"sent_at":`+at+`,"elements":[{"type":"relay","messages":[{"sent_at":`+at+`}]}]}]}]}`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer := e.Message.Elements[0].(*Relay).Messages[0]
+	inner := outer.Elements[0].(*Relay).Messages[0]
+	for i, got := range []time.Time{e.OccurredAt, e.ReceivedAt, e.Message.SentAt, outer.SentAt, inner.SentAt} {
+		if got != goldenReceived() { // also the location and what is finer
+			t.Errorf("time %d is %v", i, got)
 		}
 	}
 }
@@ -127,5 +158,10 @@ func TestAppendJSONRefusesWhatIsNoEvent(t *testing.T) {
 		if b, err := e.AppendJSON(nil); err == nil || b != nil {
 			t.Errorf("%s: encoded %s", name, b)
 		}
+	}
+	e := goldenEvent(t, "public-text")
+	e.Message.Elements = Elements{loop}
+	if n := allocated(func() { _, _ = e.AppendJSON(nil) }); n > 1<<20 {
+		t.Errorf("a relay that holds itself cost %d bytes", n)
 	}
 }

@@ -121,7 +121,7 @@ func (w *writer) imageElement(i *Image) {
 	case "", FormatJPG, FormatGIF, FormatPNG, FormatBMP, FormatOther:
 		w.text("format", string(i.Format))
 	default:
-		w.fail("the image format %q is not one of the schema's", i.Format)
+		w.fail("an image's format is not one of the schema's")
 	}
 	if len(i.Variants) > 0 {
 		w.name("variants")
@@ -141,7 +141,7 @@ func (w *writer) variant(v *ImageVariant) {
 	case "", KindOriginal, KindLarge, KindThumbnail:
 		w.text("kind", string(v.Kind))
 	default:
-		w.fail("the image variant %q is not one of the schema's", v.Kind)
+		w.fail("an image variant's kind is not one of the schema's")
 	}
 	w.text("url", v.URL)
 	w.uint("size", v.Size)

@@ -96,7 +96,8 @@ func TestDifferentMessagesHaveDifferentIDs(t *testing.T) {
 		`{"GroupId":"g","From_Account":"a1","Random":1,"MsgTime":1}`,
 		`{"GroupId":"g","From_Account":"a","Random":11,"MsgTime":1}`,
 		`{"GroupId":"g","From_Account":"a","Random":1,"MsgTime":11}`,
-		`{"GroupId":"g","From_Account":"a","Random":1}`,
+		`{"GroupId":"g","From_Account":"a","Random":1}`, // no time: the body decides
+		`{"GroupId":"g","From_Account":"a","Random":1,"Type":"Public"}`,
 		`{"GroupId":"g","From_Account":"a","MsgTime":1}`,
 		`{"GroupId":"g","Random":1,"MsgTime":1}`,
 		`{"GroupId":"g","From_Account":"a","MsgBody":[]}`,
@@ -146,6 +147,13 @@ func TestIDHasOneSpelling(t *testing.T) {
 	const good = "74fcd219-e2a3-4d61-8ade-a98229852b17"
 	if _, err := ParseID(good); err != nil {
 		t.Error(err)
+	}
+	for i := range good {
+		if bad := good[:i] + strings.ToUpper(good[i:i+1]) + good[i+1:]; bad != good {
+			if id, err := ParseID(bad); err == nil {
+				t.Errorf("%q reads as %s", bad, id)
+			}
+		}
 	}
 	for _, bad := range []string{
 		"", good[1:], good + "0", strings.ToUpper(good), "{" + good[:35], strings.ReplaceAll(good, "-", ""),
