@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"strconv"
 	"sync"
 
 	"github.com/chatbridge/chatbridge/publisher"
@@ -33,12 +34,14 @@ func (g *growth) misplaced(group []byte, partition int) {
 	}
 }
 
-// from returns the largest former number of partitions that explains all; 0: none.
-func (g *growth) from() int {
-	for m := len(g.could) - 1; m > 0 && g.some; m-- {
-		if g.could[m] {
-			return m
+// from returns the former numbers of partitions that explain all; none explains
+// nothing.
+func (g *growth) from() []string {
+	var numbers []string
+	for m, could := range g.could {
+		if g.some && could {
+			numbers = append(numbers, strconv.Itoa(m))
 		}
 	}
-	return 0
+	return numbers
 }

@@ -19,7 +19,7 @@ func (a *Audit) judgeHoles(ctx context.Context) error {
 		}
 		if stream := (streamKey{e[0], e[1]}); stream != h.stream || !h.begun {
 			h.finish()
-			h = holes{Audit: a, begun: true, stream: stream}
+			h = holes{Audit: a, begun: true, stream: stream, next: 1} // next above last: none at hand
 		}
 		h.entry(e)
 	}

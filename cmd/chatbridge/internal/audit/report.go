@@ -150,9 +150,9 @@ func (a *Audit) hints(r *Report) []string {
 			}
 		}
 	}
-	if m := a.growth.from(); m > 0 {
-		hint("All records in wrong partitions are where a topic of %d partitions has them. "+
-			"If there were as many once, audit with --grown-from %d.", m, m)
+	if m := strings.Join(a.growth.from(), " or "); m != "" {
+		hint("All records in wrong partitions are where a topic of %s partitions has them. "+
+			"If there were as many once, audit with --grown-from %s.", m, m)
 	}
 	if r.Ledger != nil && r.Ledger.OpenRuns > 0 {
 		hint("%d of the ledger's %d runs did not end by themselves: what they sent last may not be in it, and is not judged.",
