@@ -131,6 +131,20 @@ func TestMentionsThatAreNotUnderstoodAreKeptWhole(t *testing.T) {
 	}
 }
 
+// TestMembersBesideAContentNeverPushOneOut: where both would need one place, the
+// element is kept as it came.
+func TestMembersBesideAContentNeverPushOneOut(t *testing.T) {
+	for element, want := range map[string]string{
+		`"MsgContent":{"Text":"a","Font":1,"Color":"red"},"Level":2`: `{"type":"text","text":"a","extra":{"Color":"red","Font":1,"Level":2}}`,
+		`"MsgContent":{"Text":"a","Font":1,"Color":"red"},"Color":2`: `{"type":"other","name":"TIMTextElem","content":{"Text":"a","Font":1,"Color":"red"},"extra":{"Color":2}}`,
+	} {
+		e := mustNormalize(t, goldenRequest(t), []byte(in(`"MsgBody":[{"MsgType":"TIMTextElem",`+element+`}]`)))
+		if out := string(mustEncode(t, e)); !strings.Contains(out, `"elements":[`+want+`]`) {
+			t.Errorf("%s: %s", element, out)
+		}
+	}
+}
+
 // TestUnreadableDetailsHoldNoMessageText: reasons go into logs and headers.
 func TestUnreadableDetailsHoldNoMessageText(t *testing.T) {
 	const secret = "SECRET"
