@@ -139,7 +139,10 @@ func (l *lane) order(ctx context.Context) error {
 		// before it is then in what is taken, and nothing is given up whose
 		// missing neighbour lies unread.
 		laneTime, ticking := l.clock.read()
-		entries, through := l.take()
+		entries, through, all := l.take()
+		if !all {
+			laneTime = 0 // the time of what is left in the inbox has not come yet
+		}
 		if err := l.decide(ctx, entries, through, laneTime); err != nil {
 			return err
 		}
@@ -153,20 +156,20 @@ func (l *lane) order(ctx context.Context) error {
 // takeAtMost bounds how many records are worked on before decisions leave.
 const takeAtMost = 256
 
-func (l *lane) take() ([]spool.Entry, spool.Position) {
+// take takes records from the inbox, and says up to which position the lane
+// then has taken all of its own, and whether that was the whole inbox.
+func (l *lane) take() (entries []spool.Entry, through spool.Position, all bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := min(len(l.inbox), takeAtMost)
-	entries := append([]spool.Entry(nil), l.inbox[:n]...)
+	entries = append(entries, l.inbox[:n]...)
 	clear(l.inbox[:n]) // what has been taken must not be kept alive by what waits
 	l.inbox = l.inbox[n:]
-	through := l.through
 	if len(l.inbox) == 0 {
 		l.inbox = nil
-	} else {
-		through = l.inbox[0].Position - 1
+		return entries, l.through, true
 	}
-	return entries, through
+	return entries, l.inbox[0].Position - 1, false
 }
 
 // decide reads the records and lets the resequencer judge them and what it held.
@@ -183,7 +186,6 @@ func (l *lane) decide(ctx context.Context, entries []spool.Entry, through spool.
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.laneTime = max(l.laneTime, laneTime)
 	ds := l.scratch[:0]
 	for _, o := range outs {
 		if l.replay != nil && l.replayLocked(o) {
@@ -193,6 +195,9 @@ func (l *lane) decide(ctx context.Context, entries []spool.Entry, through spool.
 		l.laneTime = max(l.laneTime, o.received)
 		ds = l.buffer.Push(l.laneTime, o.item(l.laneTime), ds)
 	}
+	// Each record was judged at its own time; only now has the time come to which
+	// everything has been taken.
+	l.laneTime = max(l.laneTime, laneTime)
 	ds = l.buffer.Expire(l.laneTime, ds)
 	for i := range ds {
 		l.passLocked(&ds[i])

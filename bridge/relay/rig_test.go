@@ -35,18 +35,20 @@ type rig struct {
 	dir    string
 	kafka  *kfake.Cluster
 	spool  *spool.Spool
+	large  string // LargeDir
 	hold   time.Duration
 	config func(*Options)
 }
 
-func newRig(t *testing.T, partitions int32) *rig {
+func newRig(t *testing.T, partitions int32, more ...kfake.Opt) *rig {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, testTopic), kfake.SeedTopics(1, testDeadTopic, testOther))
+	cluster, err := kfake.NewCluster(append(more, kfake.NumBrokers(1),
+		kfake.SeedTopics(partitions, testTopic), kfake.SeedTopics(1, testDeadTopic, testOther))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	r := &rig{t: t, dir: t.TempDir(), kafka: cluster, hold: 40 * time.Millisecond, config: func(*Options) {}}
+	r := &rig{t: t, dir: t.TempDir(), large: t.TempDir(), kafka: cluster, hold: 40 * time.Millisecond, config: func(*Options) {}}
 	r.openSpool()
 	t.Cleanup(func() { _ = r.spool.Close() })
 	return r
@@ -77,7 +79,7 @@ func (r *rig) relay() *Relay {
 			return publisher.New(publisher.Config{Brokers: r.kafka.ListenAddrs(), RequestTimeout: 2 * time.Second})
 		},
 		Topic: testTopic, DeadLetterTopic: testDeadTopic,
-		LargeDir:   r.t.TempDir(),
+		LargeDir:   r.large,
 		Resequence: resequence.Config{Hold: resequence.Fixed, Fixed: r.hold},
 		Logger:     zaptest.NewLogger(r.t, zaptest.Level(zap.ErrorLevel)),
 	}
@@ -94,7 +96,13 @@ type running struct {
 func (r *rig) start(relay *Relay) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- relay.Run(ctx) }()
+	go func() {
+		err := relay.Run(ctx)
+		if err != nil && !errors.Is(err, errCrash) {
+			r.t.Errorf("the relay ended: %v", err)
+		}
+		done <- err
+	}()
 	stop := sync.OnceValue(func() error { cancel(); return <-done })
 	r.t.Cleanup(func() { _ = stop() })
 	return &running{Relay: relay, stop: stop}
