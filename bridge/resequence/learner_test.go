@@ -142,3 +142,62 @@ func TestMissIsForgottenOnce(t *testing.T) {
 		t.Errorf("%d fills and %d misses in all, %d and %d in the stream", l.fills, l.misses, r.fills, r.misses)
 	}
 }
+
+// TestLatenessCountsFromTheEarliestThatWaited: of all that is held above the
+// missing number, whether it fills a hole or comes after it was given up.
+func TestLatenessCountsFromTheEarliestThatWaited(t *testing.T) {
+	t.Parallel()
+	b := New[int](Config{})
+	b.learner.usual = 70 * ms
+	now := int64(0)
+	lateness := func(seq uint64, at int64) time.Duration {
+		before := b.learner.lateness
+		now = at
+		b.Push(now, numbered(1, seq, now), b.Expire(now, nil))
+		for bucket, weight := range b.learner.lateness {
+			if weight > before[bucket] {
+				return time.Duration(bucketEdge(bucket))
+			}
+		}
+		return 0
+	}
+	near := func(got, want time.Duration) bool { return got >= want && got <= want+want/8 }
+	steps := []struct {
+		seq  uint64
+		at   int64
+		want time.Duration
+	}{
+		{1, 0, 0},
+		{3, 0, 0},
+		{9, 20 * ms, 0}, // held, fills nothing
+		{7, 50 * ms, 30 * time.Millisecond},
+		{6, 60 * ms, 40 * time.Millisecond}, // not 10: 9 waits since 20
+		{2, 65 * ms, 65 * time.Millisecond},
+	}
+	for _, s := range steps {
+		if got := lateness(s.seq, s.at); !near(got, s.want) {
+			t.Fatalf("%d at %v is late by %v, not %v", s.seq, time.Duration(s.at), got, s.want)
+		}
+	}
+	// 6, 7 and 9 have given up by then; 9 was the first to wait for 5, since 20.
+	if got := lateness(5, 400*ms); !near(got, 380*time.Millisecond) {
+		t.Fatalf("5 is late by %v", got)
+	}
+}
+
+// TestLateNumberOfAnotherStreamIsNoEvidence, also where the two share a set.
+func TestLateNumberOfAnotherStreamIsNoEvidence(t *testing.T) {
+	t.Parallel()
+	a, b := &record{key: Key{1}}, &record{}
+	for n := 2; b.key == (Key{}); n++ {
+		if key := (Key{byte(n), byte(n >> 8)}); setOf(key) == setOf(a.key) {
+			b.key = key
+		}
+	}
+	l := newLearner(DefaultFloor, DefaultCeiling)
+	l.gaveUp(a, 5, 5, 0)
+	l.late(b, 5, 1)
+	if l.fills != 0 || l.misses != 1 {
+		t.Errorf("%d fills, %d misses", l.fills, l.misses)
+	}
+}
