@@ -227,7 +227,7 @@ func TestMemoryIsInProportionToTheBody(t *testing.T) {
 			body := []byte(text)
 			req := goldenRequest(t)
 			const perByte = 32 // "names": the decoder remembers each, and so does Extra
-			if n := allocated(func() { _ = Check(CommandAfterSend, body) }); n > 16*uint64(len(body)) {
+			if n := allocated(func() { _ = Check(CommandAfterSend, body) }); n > slack*16*uint64(len(body)) {
 				t.Errorf("Check allocated %.1f bytes a byte", float64(n)/float64(len(body)))
 			}
 			var out []byte
@@ -236,7 +236,7 @@ func TestMemoryIsInProportionToTheBody(t *testing.T) {
 					out = mustEncode(t, e)
 				}
 			})
-			if n > perByte*uint64(len(body)) {
+			if n > slack*perByte*uint64(len(body)) {
 				t.Errorf("Normalize and AppendJSON allocated %.1f bytes a byte", float64(n)/float64(len(body)))
 			}
 			if len(out) > maxGrowth*len(body) {
@@ -254,11 +254,11 @@ func TestCheckAllocatesOncePerCallback(t *testing.T) {
 		if err := Check(CommandAfterSend, body); err != nil {
 			t.Fatal(err)
 		}
-	}); n > 1 {
+	}); slack == 1 && n > 1 {
 		t.Errorf("Check makes %v allocations", n)
 	}
 	var buf []byte
-	if n := testing.AllocsPerRun(100, func() { buf, _ = Peek(body, buf) }); n > 1 {
+	if n := testing.AllocsPerRun(100, func() { buf, _ = Peek(body, buf) }); slack == 1 && n > 1 {
 		t.Errorf("Peek makes %v allocations", n)
 	}
 	e := mustNormalize(t, goldenRequest(t), body)
