@@ -16,7 +16,7 @@ import (
 
 const (
 	app         = 1400000000
-	token       = "a token of the tests"
+	appToken    = "a token of the tests"
 	eventsTopic = "chat.group-messages"
 	deadTopic   = "chat.group-messages.dlq"
 )
@@ -60,7 +60,7 @@ kafka:
   partitions: 12
   replication_factor: 1
 ops: {listen: %q}
-`, callbacks, app, token, b.spool, kafka, eventsTopic, deadTopic, ops)
+`, callbacks, app, appToken, b.spool, kafka, eventsTopic, deadTopic, ops)
 	if err := os.WriteFile(b.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func (b *bridge) start() {
 // another starts a serve that does not take the place of the one at hand.
 func (b *bridge) another() *process {
 	b.t.Helper()
-	return launch(b.t, "serve", b.log, exec.Command(binary, append([]string{"serve"}, b.settings()...)...))
+	return launch(b.t, "serve", b.log, exec.Command(program, append([]string{"serve"}, b.settings()...)...))
 }
 
 // ready waits until it is.
@@ -179,6 +179,15 @@ func (b *bridge) above(name string, least float64) error {
 		return fmt.Errorf("%s is %v, not above %v", name, all[name], least)
 	}
 	return nil
+}
+
+// has returns an error unless /metrics has a value of that name.
+func (b *bridge) has(name string) error {
+	all, err := b.metrics()
+	if _, ok := all[name]; err == nil && !ok {
+		err = fmt.Errorf("there is no %s yet", name)
+	}
+	return err
 }
 
 // drained waits until Kafka has everything that was ever answered, what is held

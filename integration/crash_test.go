@@ -150,3 +150,25 @@ func TestBrokerAndBridgeCrash(t *testing.T) {
 		})
 	}
 }
+
+// TestCrashAfterRecovery: a bridge that has just found out what became of the
+// last batches is killed before it has sent anything, and Kafka with it. A Kafka
+// that was killed may not know the producer any more, so what the killed bridge
+// had found in the topic must not be sent once more. P4.
+func TestCrashAfterRecovery(t *testing.T) {
+	t.Parallel()
+	r := newCrashRun(t, variants()[1])
+	for range 2 * sizes.brokerKills {
+		r.bridge.ready()
+		eventually(t, "batches are published", func() error { return r.bridge.above("chatbridge_publish_batches_total", 50) })
+		r.bridge.kill()
+		r.bridge.start()
+		eventually(t, "the bridge knows its partitions", func() error { return r.bridge.has("chatbridge_partition_open_records") })
+		hold(between(r.rnd, 0, 250*time.Millisecond))
+		r.bridge.kill()
+		r.kafka.kill()
+		r.kafka.start()
+		r.bridge.start()
+	}
+	r.audited()
+}

@@ -31,8 +31,8 @@ type size struct {
 // sizes is set by flags, and read by tests only.
 var sizes size
 
-// binary is the program under test. TestMain sets it before any test runs.
-var binary string
+// program is the program under test. TestMain sets it before any test runs.
+var program string
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
@@ -70,8 +70,8 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "chatbridge")
-	build := exec.Command("go", "build", "-o", binary, "../cmd/chatbridge")
+	program = filepath.Join(dir, "chatbridge")
+	build := exec.Command("go", "build", "-o", program, "../cmd/chatbridge")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
 		return 1

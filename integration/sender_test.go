@@ -49,10 +49,10 @@ func newLedger(t testing.TB) string {
 func startSend(b *bridge, ledger string, args ...string) *sender {
 	b.t.Helper()
 	all := append([]string{
-		"send", "--json", "--url", b.url, "--app", strconv.Itoa(app), "--token", token, "--ledger", ledger,
+		"send", "--json", "--url", b.url, "--app", strconv.Itoa(app), "--token", appToken, "--ledger", ledger,
 		"--seed", strconv.FormatUint(sizes.seed+1, 10),
 	}, traffic()...)
-	return &sender{launch(b.t, "send", logFile(b.t, "send"), exec.Command(binary, append(all, args...)...))}
+	return &sender{launch(b.t, "send", logFile(b.t, "send"), exec.Command(program, append(all, args...)...))}
 }
 
 // send sends to the end.
