@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -163,6 +164,29 @@ func TestRenewedCertificateIsServed(t *testing.T) {
 	logs := f.logs.String()
 	if bad, good := strings.Count(logs, "not usable"), strings.Count(logs, "read again"); bad != 2 || good != 2 {
 		t.Errorf("%d failures and %d readings logged, want 2 and 2: %s", bad, good, logs)
+	}
+}
+
+// A pair that could not be used is tried again, though its files look the same: a
+// permission may have been mended.
+func TestUnusableCertificateIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	f, files := tlsFixture(t)
+	renewed := time.Unix(clock+60, 0)
+	writeCertificate(t, files, 2, renewed)
+	good, err := os.ReadFile(files.CertFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		content []byte
+		serial  int64
+	}{{bytes.Repeat([]byte("x"), len(good)), 1}, {good, 2}} {
+		writeDated(t, files.CertFile, step.content, renewed)
+		f.seconds.Add(2)
+		if _, serial := f.dialTLS(t); serial != step.serial {
+			t.Errorf("serial %d, want %d", serial, step.serial)
+		}
 	}
 }
 

@@ -1,7 +1,10 @@
 package ingest
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strconv"
@@ -292,20 +295,20 @@ func TestSlowStoreIsNotASlowPeer(t *testing.T) {
 	}
 }
 
-// A peer that went away does not undo an append: it is stored once.
+// A peer that went away does not end an append: its context is not the store's.
 func TestPeerThatLeftDoesNotEndTheAppend(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(_ *Config, s *storeDouble) {
-		s.entered, s.release = make(chan struct{}), make(chan struct{})
-	})
-	p := f.dial(t)
-	p.send(goodRequest())
-	within(t, "the append", f.store.entered)
-	if err := p.Close(); err != nil {
-		t.Fatal(err)
-	}
+	f := newFixture(t, func(_ *Config, s *storeDouble) { s.release = make(chan struct{}) })
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequestWithContext(gone, http.MethodPost, path+"?"+goodQuery(), strings.NewReader(goodBody))
+	answered := make(chan verdict, 1)
+	go func() { answered <- f.receiver.receive(r, time.Unix(clock, 0)) }()
+	eventually(t, "in the store", func() bool { return f.Stats().Requests == 1 })
 	close(f.store.release)
-	eventually(t, "stored", func() bool { return len(f.store.kept()) == 1 })
+	if v := within(t, "the verdict", answered); v.outcome != Stored || len(f.store.kept()) != 1 {
+		t.Errorf("%s, stored %d", v.outcome, len(f.store.kept()))
+	}
 }
 
 // A panic is a 500 in the usual form, and the server lives on; the log names it

@@ -8,10 +8,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -323,6 +325,9 @@ func (p *peer) CloseWrite() error { return p.Conn.(*net.TCPConn).CloseWrite() }
 func (p *peer) ended() bool {
 	p.t.Helper()
 	_, err := p.in.ReadByte()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		p.t.Error("waited in vain for the end of the connection")
+	}
 	return err != nil
 }
 

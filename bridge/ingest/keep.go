@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/chatbridge/chatbridge/bridge/spool"
@@ -17,26 +16,22 @@ const retryEvery = 50 * time.Millisecond
 
 // keep appends rec; where the store cannot, and the policy says so, it holds the
 // request until the store can, the peer is gone, or it was held long enough.
-func (rc *receiver) keep(w http.ResponseWriter, peer context.Context, rec spool.Record) error {
+func (rc *receiver) keep(peer context.Context, rec spool.Record) error {
 	_, err := rc.store.Append(rc.life, rec)
 	if err == nil || rc.cfg.WhenFull != Hold || !passing(err) {
 		return err
 	}
-	return rc.hold(w, peer, rec, err)
+	return rc.hold(peer, rec, err)
 }
 
-// hold waits with rec in memory. cause is why the store could not store it; it
+// hold waits with rec in memory. Only the peer ends its context: net/http lifts the
+// read deadline when the body has been read. cause is why the store could not store it; it
 // is returned when the wait ends without that having changed.
-func (rc *receiver) hold(w http.ResponseWriter, peer context.Context, rec spool.Record, cause error) error {
+func (rc *receiver) hold(peer context.Context, rec spool.Record, cause error) error {
 	defer rc.held.Add(-1)
 	if rc.held.Add(1) > int64(rc.cfg.MaxHeld) {
 		return cause
 	}
-	// net/http ends the peer's context also when the read deadline passes. From
-	// here on only the peer may end it. Where there is no deadline to lift (a
-	// test's recorder), nothing is to be done.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-
 	enough := time.NewTimer(rc.cfg.HoldTimeout)
 	defer enough.Stop()
 	retry := time.NewTicker(retryEvery)

@@ -111,7 +111,7 @@ func heldFor(t *testing.T, after time.Duration, change func(*storeDouble)) (v ve
 		}
 		r := httptest.NewRequest(http.MethodPost, path+"?"+goodQuery(), strings.NewReader(goodBody))
 		begin := time.Now()
-		v = srv.receiver.receive(httptest.NewRecorder(), r, time.Unix(clock, 0))
+		v = srv.receiver.receive(r, time.Unix(clock, 0))
 		took = time.Since(begin)
 	})
 	return v, took, store

@@ -28,8 +28,8 @@ type receiver struct {
 }
 
 // receive takes one request through the steps. start is when its headers were
-// read. It never writes to w; only a hold lifts w's read deadline.
-func (rc *receiver) receive(w http.ResponseWriter, r *http.Request, start time.Time) verdict {
+// read.
+func (rc *receiver) receive(r *http.Request, start time.Time) verdict {
 	if outcome := rc.admit(r); outcome != Stored {
 		return verdict{outcome: outcome}
 	}
@@ -48,7 +48,7 @@ func (rc *receiver) receive(w http.ResponseWriter, r *http.Request, start time.T
 	if outcome, sentence := verify(tokens, q.sign, q.requestTime, start); outcome != Stored {
 		return verdict{outcome: outcome, sentence: sentence, appID: appID}
 	}
-	v := rc.perform(w, r, q, body)
+	v := rc.perform(r, q, body)
 	v.appID = appID
 	return v
 }
@@ -90,7 +90,7 @@ func peek(r *http.Request, q query) (body io.Reader, empty bool, err error) {
 }
 
 // perform does what the command asks for. The request is authentic.
-func (rc *receiver) perform(w http.ResponseWriter, r *http.Request, q query, body io.Reader) verdict {
+func (rc *receiver) perform(r *http.Request, q query, body io.Reader) verdict {
 	message := !q.hasCommand || q.command == schema.CommandAfterSend
 	if !message && !rc.cfg.StoreCallbacks {
 		if err := discard(body, rc.cfg.MaxBody); err != nil {
@@ -112,11 +112,11 @@ func (rc *receiver) perform(w http.ResponseWriter, r *http.Request, q query, bod
 	if err != nil {
 		return verdict{outcome: bodyOutcome(err), err: err}
 	}
-	return rc.decide(w, r, q, message, content)
+	return rc.decide(r, q, message, content)
 }
 
 // decide judges the body and has it kept. It gives content back.
-func (rc *receiver) decide(w http.ResponseWriter, r *http.Request, q query, message bool, content *buffer) verdict {
+func (rc *receiver) decide(r *http.Request, q query, message bool, content *buffer) verdict {
 	stripped := rc.buffers.get(int64(len(r.URL.RawQuery)))
 	if stripped == nil {
 		rc.buffers.put(content)
@@ -145,7 +145,7 @@ func (rc *receiver) decide(w http.ResponseWriter, r *http.Request, q query, mess
 		}
 	}
 	stripped.b = appendWithoutSign(stripped.b, r.URL.RawQuery)
-	err := rc.keep(w, r.Context(), spool.Record{ReceivedAt: rc.now(), Query: stripped.b, Body: content.b})
+	err := rc.keep(r.Context(), spool.Record{ReceivedAt: rc.now(), Query: stripped.b, Body: content.b})
 	reusable = !outlives(err)
 	if err != nil {
 		return verdict{outcome: storeOutcome(err), err: err, drained: true}

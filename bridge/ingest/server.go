@@ -119,7 +119,7 @@ func (s *Server) newHTTP() *http.Server {
 func (s *Server) handle(c echo.Context) {
 	start := s.now()
 	r, w := c.Request(), c.Response()
-	v := s.receive(w, r, start)
+	v := s.receive(r, start)
 
 	closing := s.closes(r, &v)
 	unread := !v.drained && r.ContentLength != 0
@@ -159,7 +159,7 @@ func skipBody(r *http.Request, nc *conn) {
 }
 
 // receive is the receiver's, with a panic turned into an outcome.
-func (s *Server) receive(w http.ResponseWriter, r *http.Request, start time.Time) (v verdict) {
+func (s *Server) receive(r *http.Request, start time.Time) (v verdict) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			// Of the value only what cannot hold a callback's text.
@@ -171,7 +171,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, start time.Time
 			v = verdict{outcome: Panicked}
 		}
 	}()
-	return s.receiver.receive(w, r, start)
+	return s.receiver.receive(r, start)
 }
 
 // maxSkipped bounds the body of a refused request that is read only to keep its

@@ -52,8 +52,10 @@ func TestSlowHeaderIs408AndSilenceIsNot(t *testing.T) {
 		t.Error("a silent connection got an answer")
 	}
 	idle := f.dial(t)
-	idle.send(goodRequest() + "\r\n")
-	if a := idle.receive(); a.status != 200 || !idle.ended() {
+	idle.send(goodRequest())
+	a := idle.receive()
+	idle.send("\r\n") // as old clients do after a body
+	if a.status != 200 || !idle.ended() {
 		t.Errorf("kept connection: %d, or an answer to nothing", a.status)
 	}
 	kept := f.dial(t)
@@ -231,7 +233,7 @@ func TestHTTP10(t *testing.T) {
 // Expect: 100-continue: a body that is wanted is asked for, one that is not is not.
 func TestExpectContinue(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
+	f := newFixture(t, func(cfg *Config, _ *storeDouble) { cfg.ReadTimeout = time.Hour })
 	head := strings.Replace(goodRequest(), "Host:", "Expect: 100-continue\r\nHost:", 1)
 	head = strings.TrimSuffix(head, goodBody)
 
@@ -272,14 +274,58 @@ func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 	}
 }
 
-// A peer that goes on sending after a 413 still gets to read it.
-func TestPeerThatKeepsSendingReadsThe413(t *testing.T) {
+// A peer that goes on sending after it was refused still gets to read the answer:
+// nothing is closed over its unread bytes.
+func TestPeerThatKeepsSendingReadsTheAnswer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(cfg *Config, _ *storeDouble) { cfg.MaxBody = 1000 })
+	rest := strings.Repeat("x", 400<<10)
+	for head, status := range map[string]int{
+		"POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 409600\r\n\r\n":                 413,
+		"POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 4096\r\n\r\n":                   413,
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n64000\r\n":               404,
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n":            400,
+		"POST / HTTP/1.1\r\nHost: x\r\nX-Pad: " + strings.Repeat("x", 40<<10) + "\r\n\r\n" + rest: 431,
+	} {
+		p := f.dial(t)
+		p.send(head)
+		p.send(rest)
+		if a := p.receive(); a.status != status || !p.ended() {
+			t.Errorf("got %d, want %d", a.status, status)
+		}
+	}
+}
+
+// P8: who is told to go does not stay: the connection ends soon, whatever the peer
+// had announced and however long a slow body would have been given.
+func TestRefusedConnectionEndsSoon(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(cfg *Config, _ *storeDouble) { cfg.MaxBody, cfg.ReadTimeout = 1000, time.Hour })
+	for head, status := range map[string]int{
+		"POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 4096\r\n\r\n":     413,
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n64000\r\n": 404,
+		"POST / HTTP/1.1\r\nHost: x y\r\nContent-Length: 64\r\n\r\n":                400,
+	} {
+		p := f.dial(t)
+		p.send(head)
+		if a := p.receive(); a.status != status {
+			t.Errorf("got %d, want %d", a.status, status)
+		}
+	}
+	eventually(t, "all connections ended", func() bool { return f.Stats().Connections == 0 })
+}
+
+// The rest of a refused body that did not come in time is never taken for a request.
+func TestRestOfARefusedBodyIsNoRequest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(cfg *Config, _ *storeDouble) { cfg.ReadTimeout, cfg.IdleTimeout = 50*time.Millisecond, time.Hour })
 	p := f.dial(t)
-	p.send("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n")
-	p.send(strings.Repeat("x", 500000))
-	if a := p.receive(); a.status != 413 || !p.ended() {
-		t.Errorf("got %d", a.status)
+	head, _, _ := strings.Cut(request("POST", path+"?SdkAppid=1", "0123456789"), "0123456789")
+	p.send(head + "01234")
+	if a := p.receive(); a.status != 403 || a.closing {
+		t.Errorf("got %d, closing %t", a.status, a.closing)
+	}
+	if !p.ended() {
+		t.Error("the connection lives on")
 	}
 }
