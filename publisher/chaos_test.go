@@ -23,7 +23,7 @@ import (
 // network faults, broker errors, leader moves, broker restarts (with and without the memory of producers) and crashes of the
 // publishing process. CHATBRIDGE_SEEDS sets how many; a failing one is run again by its name.
 func TestAnySchedulePublishesOnceAndInOrder(t *testing.T) {
-	seeds := 24
+	seeds := 16
 	if s := os.Getenv("CHATBRIDGE_SEEDS"); s != "" {
 		var err error
 		if seeds, err = strconv.Atoi(s); err != nil {

@@ -153,6 +153,7 @@ func (d *delivery) carryOut(ctx context.Context) (done bool, err error) {
 	switch v.class {
 	case classReject:
 		d.sent = false
+		d.p.health.succeeded()
 		if hook := d.p.client.cfg.Hooks.Rejected; hook != nil {
 			hook(d.p.topic, d.p.id, d.frame.count, v.label)
 		}
@@ -187,15 +188,16 @@ func (d *delivery) weigh(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	switch f.class {
-	case classReject, classFatal:
+	case classReject: // the batch is at fault, not Kafka: no failure of the partition
+		d.verdict, d.doubt = &f, d.sent
+		return nil
+	case classFatal:
 		d.p.health.failed(f)
-		d.verdict = &f
-		d.doubt = d.sent
+		d.verdict, d.doubt = &f, d.sent
 		return nil
 	case classResync:
 		d.p.health.failed(f)
-		d.verdict = &f
-		d.doubt = true
+		d.verdict, d.doubt = &f, true
 		return nil
 	}
 	return d.p.health.pause(ctx, f)

@@ -54,7 +54,7 @@
 //
 // # Why not kafka-go's Transport and Client
 //
-// Their messages, codecs, SASL and errors are used; their connections are not (cluster.go, wire.go). The Transport goes on using a
+// Their messages, codecs, SASL and errors are used; their connections are not (cluster.go, pool.go, wire.go). The Transport goes on using a
 // request's buffer after the call has returned, shows a missing broker as a missing topic, asks for no metadata when a leader has moved,
 // has no time-out while logging in, and its metadata request must be answered within the refresh interval. The Client routes
 // InitProducerID to a transaction coordinator, which takes a permission that nobody needs; RawProduce waits 500 ms for replicas where its
@@ -68,8 +68,9 @@
 //	encode.go      messages → batch                   decode.go     batch → records
 //	compress.go    codecs                             murmur2.go    key → partition
 //	read.go        Read, Offsets, OffsetAt            fetch.go      the Fetch request
-//	cluster.go     brokers, leaders, connections      wire.go       one connection
-//	security.go    TLS and SASL                       config.go     Config
-//	preflight.go   Check                              provision.go  Apply
+//	cluster.go     brokers and leaders                pool.go       connections, who is asked
+//	wire.go        one connection                     security.go   TLS and SASL
+//	preflight.go   Check: cluster, topics             settings.go   Check: a topic's settings
+//	provision.go   Apply                              config.go     Config
 //	status.go      Status, retrying, the log's gate   hooks.go      Hooks
 package publisher

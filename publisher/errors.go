@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/segmentio/kafka-go"
@@ -126,7 +127,11 @@ func ruleFor(code kafka.Error) rule {
 		return rule{classRetry, "not-authorized", "the user may not use a producer id; grant Write on the topic or IdempotentWrite on the cluster"}
 	case kafka.GroupAuthorizationFailed, kafka.TransactionalIDAuthorizationFailed, kafka.DelegationTokenAuthorizationFailed: // 30, 53, 65
 		return rule{classRetry, "not-authorized", "the user lacks a permission; check the ACLs"}
-	case kafka.SASLAuthenticationFailed, kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState, kafka.UnacceptableCredential, kafka.DelegationTokenExpired: // 58, 33, 34, 93, 66
+	case kafka.UnsupportedSASLMechanism: // 33
+		return rule{classRetry, "login-refused", "the broker does not offer the SASL mechanism; choose one that it offers"}
+	case kafka.IllegalSASLState: // 34
+		return rule{classRetry, "login-refused", "the broker's port takes no login; use its SASL port, or switch SASL off"}
+	case kafka.SASLAuthenticationFailed, kafka.UnacceptableCredential, kafka.DelegationTokenExpired: // 58, 93, 66
 		return rule{classRetry, "login-refused", loginSentence}
 	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge: // 10, 18, checked before the append
 		return rule{classReject, "too-large", "the batch is larger than the topic takes; raise the topic's max.message.bytes"}
@@ -222,8 +227,6 @@ func linkRule(e *linkError) rule {
 		return rule{classRetry, "tls", fmt.Sprintf("the certificate of %s is not trusted; set the CA file that signed it, and the name it was issued for", e.addr)}
 	case errors.As(e.err, &op) && op.Op == "remote error": // a TLS alert; with TLS 1.3 it comes after the handshake
 		return rule{classRetry, "tls", fmt.Sprintf("%s refused the TLS connection; check the client certificate", e.addr)}
-	case errors.As(e.err, &code) && (e.stage == stageLogin || ruleFor(code).label == "login-refused"):
-		return rule{classRetry, "login-refused", loginSentence}
 	case errors.As(e.err, &code):
 		r := ruleFor(code)
 		return rule{classRetry, r.label, r.sentence}
@@ -233,6 +236,8 @@ func linkRule(e *linkError) rule {
 		return rule{classRetry, "login", fmt.Sprintf("logging in to %s did not succeed", e.addr)}
 	case e.stage == stageTLS:
 		return rule{classRetry, "tls", fmt.Sprintf("no TLS connection to %s; check that this is its TLS port, and the certificates", e.addr)}
+	case e.stage == stageHello && strings.Contains(e.err.Error(), "expecting TLS"): // kafka-go has recognized an alert, and has no type for it
+		return rule{classRetry, "tls", fmt.Sprintf("%s expects TLS; switch TLS on, or use the broker's plaintext port", e.addr)}
 	case e.stage == stageHello && errors.Is(e.err, io.ErrUnexpectedEOF):
 		return rule{classRetry, "closed-at-once", eofSentence}
 	case errors.Is(e.err, context.DeadlineExceeded):

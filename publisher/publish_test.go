@@ -183,6 +183,9 @@ func TestRejectedBatchesGoBackAndLeaveNoGap(t *testing.T) {
 				if !errors.As(err, &rejected) || rejected.Code != int(e.Code) || !errors.Is(err, kafka.Error(e.Code)) {
 					t.Fatalf("error %v", err)
 				}
+				if s := p.Status(); !s.OK { // the batch is at fault, not Kafka
+					t.Errorf("status %+v", s)
+				}
 				mustPublish(t, p, &l, "b")
 				mustHold(t, p, "a", "b")
 				if l.ids[0].ProducerID != l.last().ProducerID {

@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -146,7 +147,7 @@ func TestTLSFaultsAreSaid(t *testing.T) {
 		{"other name", a.server(other, otherKey, false), files(TLSFiles{CAFile: a.file}), "the name it was issued for"},
 		{"no client certificate", a.server(cert, key, true), files(TLSFiles{CAFile: a.file}), "client certificate"},
 		{"CA file missing", a.server(cert, key, false), files(TLSFiles{CAFile: "/does/not/exist"}), "certificates"},
-		{"plaintext to a TLS port", a.server(cert, key, false), func(*Config) {}, "TLS"},
+		{"plaintext to a TLS port", a.server(cert, key, false), func(*Config) {}, "TLS"}, // Kafka answers with an alert and then gets a sentence of its own, Go's server just ends
 		{"TLS to a plaintext port", nil, files(TLSFiles{CAFile: a.file}), "TLS"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -204,6 +205,19 @@ func TestUnsupportedMechanismIsSaid(t *testing.T) {
 			c.SASL = SASL{Mechanism: MechanismScramSHA256, Username: "bridge", Password: "secret"}
 		}), "refused the login")
 	})
+	for code, words := range map[int16]string{kerr.UnsupportedSaslMechanism.Code: "does not offer the SASL mechanism", kerr.IllegalSaslState.Code: "takes no login"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, 1)
+			w.cluster.ControlKey(int16(kmsg.SASLHandshake), func(req kmsg.Request) (kmsg.Response, error, bool) { // as Kafka answers
+				res := req.ResponseKind().(*kmsg.SASLHandshakeResponse)
+				res.ErrorCode = code
+				return res, nil, true
+			})
+			mustSay(t, w.client(func(c *Config) {
+				c.SASL = SASL{Mechanism: MechanismPlain, Username: "bridge", Password: "secret"}
+			}), words)
+		})
+	}
 }
 
 // Design 11: expired credentials are waited out; a password mended on disk is used without a restart.
