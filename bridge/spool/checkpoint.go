@@ -72,9 +72,10 @@ func (c *Checkpoint) Load(fn func(entry []byte) error) error {
 
 // Append adds an entry. When it returns, the operating system has it: it
 // survives a killed process, and after Sync a power loss. Errors: ErrFull
-// (the disk is full, and the space kept for this is used up), *PoisonedError,
-// ErrClosed; the entry may then be in the log or not. Append may be called
-// again, and writes the log to a new file if it has to.
+// (the disk is full, and the space kept for appending is used up: Rewrite has
+// space of its own, and gives this back), *PoisonedError, ErrClosed; the entry
+// may then be in the log or not. Append may be called again, and writes the
+// log to a new file if it has to.
 func (c *Checkpoint) Append(entry []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +87,7 @@ func (c *Checkpoint) Append(entry []byte) error {
 	}
 	c.encodeLocked(entry)
 	_, err := c.file.WriteAt(c.frame, c.off)
-	if noSpace(err) && c.spool.freeReserve() {
+	if noSpace(err) && c.spool.freeReserve(c.spool.forAppend) {
 		_, err = c.file.WriteAt(c.frame, c.off)
 	}
 	if noSpace(err) {
@@ -132,7 +133,7 @@ func (c *Checkpoint) Rewrite(write func(add func(entry []byte) error) error) err
 		return ErrClosed
 	}
 	err := c.replaceLocked(write)
-	if noSpace(err) && c.spool.freeReserve() {
+	if noSpace(err) && c.spool.freeReserve(c.spool.forAppend, c.spool.forRewrite) {
 		err = c.replaceLocked(write)
 	}
 	if noSpace(err) {
@@ -141,9 +142,8 @@ func (c *Checkpoint) Rewrite(write func(add func(entry []byte) error) error) err
 	if err != nil {
 		return fmt.Errorf("rewrite checkpoint: %w", err)
 	}
-	if c.spool.Err() == nil {
-		c.spool.holdReserve()
-	}
+	// Also on a disk that is full: the old log is gone.
+	c.spool.holdReserve()
 	return nil
 }
 
@@ -162,7 +162,7 @@ func (c *Checkpoint) readyLocked() error {
 		return nil
 	}
 	err := c.replaceLocked(nil)
-	if noSpace(err) && c.spool.freeReserve() {
+	if noSpace(err) && c.spool.freeReserve(c.spool.forAppend) {
 		err = c.replaceLocked(nil)
 	}
 	if noSpace(err) {
@@ -258,7 +258,7 @@ func (c *Checkpoint) healLocked(cause error, entry []byte) error {
 		s.log.Error("checkpoint file is given up after a disk error", zap.Error(cause))
 	}
 	c.broken = cause
-	err := c.replaceLocked(func(add func([]byte) error) error {
+	again := func(add func([]byte) error) error {
 		if c.file != nil {
 			if err := readEntries(c.file, c.seed, c.off, add); err != nil {
 				return err
@@ -268,7 +268,11 @@ func (c *Checkpoint) healLocked(cause error, entry []byte) error {
 			return nil
 		}
 		return add(entry)
-	})
+	}
+	err := c.replaceLocked(again)
+	if noSpace(err) && s.freeReserve(s.forAppend, s.forRewrite) {
+		err = c.replaceLocked(again)
+	}
 	if err != nil {
 		return &PoisonedError{File: checkpointName, Since: c.since, Err: errors.Join(cause, err)}
 	}

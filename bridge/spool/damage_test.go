@@ -180,7 +180,7 @@ func TestDamageInTheMiddleIsSalvagedAndKept(t *testing.T) {
 // it was tried again; a block that can be read the second time costs nothing.
 func TestUnreadableBlock(t *testing.T) {
 	t.Parallel()
-	for _, times := range []int{2, 1 << 30} {
+	for _, times := range []int{4, 1 << 30} {
 		t.Run(fmt.Sprintf("%d times", times), inBubble(func(t *testing.T) {
 			d, want, names := stored(t)
 			s := mustOpen(t, smallSpool(d.Boot(nil)))
@@ -198,10 +198,10 @@ func TestUnreadableBlock(t *testing.T) {
 			defer s.Close()
 			got := bodies(t, s.NewReader(0))
 			gone := checkOnlyMissing(t, "unreadable", want, got)
-			if times == 2 && (gone != 0 || s.Damage() != nil) {
+			if times == 4 && (gone != 0 || s.Damage() != nil) {
 				t.Fatalf("%d records are gone, %v", gone, s.Damage())
 			}
-			if times > 2 && (gone == 0 || gone > 20 || !errors.Is(s.Damage(), syscall.EIO) && s.Damage() == nil || got[end-1] == "") {
+			if times > 4 && (gone == 0 || gone > 20 || !errors.Is(s.Damage(), syscall.EIO) && s.Damage() == nil || got[end-1] == "") {
 				t.Fatalf("%d records are gone, %v", gone, s.Damage())
 			}
 		}))
@@ -245,6 +245,9 @@ func TestHeaderlessSegmentIsSetAside(t *testing.T) {
 	t.Parallel()
 	for i := range 3 {
 		d, want, names := stored(t)
+		if i == 2 {
+			i = len(names) - 1 // the newest says where the log goes on
+		}
 		file := filepath.Join(testDir, names[i])
 		b := d.Bytes(file)
 		b[20] ^= 1
@@ -252,7 +255,7 @@ func TestHeaderlessSegmentIsSetAside(t *testing.T) {
 		d.SetBytes(file, b)
 		got, noticed, st := readBack(t, d)
 		checkOnlyMissing(t, names[i], want, got)
-		if len(noticed) == 0 || st.Quarantined != 1+min(i%2, 1) && st.Quarantined == 0 {
+		if len(noticed) == 0 || st.Quarantined == 0 {
 			t.Fatalf("noticed %v, %+v", noticed, st)
 		}
 		if int(st.End) <= len(want) {
@@ -304,13 +307,17 @@ func TestBodiesThatLookLikeFrames(t *testing.T) {
 		appendBody(t, s, "first")
 		file := filepath.Join(testDir, segmentNames(d)[0])
 		frames := d.Bytes(file)[headerBytes : headerBytes+200]
-		hostile := string(frames[:96]) + strings.Repeat("x", 8)
+		// A copy of a frame, and one that is right but for the salt.
+		forged := make([]byte, frameHeader)
+		f := frame{kind: kindRecord, position: 3}
+		f.put(forged, fileSeed(1, 0))
+		hostile := "aligned" + string(frames[:96]) + string(forged) + strings.Repeat("x", 8)
 		appendBody(t, s, hostile)
 		appendBody(t, s, "last")
 		must(t, s.Close())
 		b := d.Bytes(file)
 		at := strings.Index(string(b), hostile)
-		b[at+100] ^= 1 // the record is damaged, and searched through
+		b[at-1-frameHeader] ^= 1 // its header is damaged, so it is searched through
 		d.SetBytes(file, b)
 		s = mustOpen(t, Options{Dir: testDir, FS: d.Boot(nil)})
 		defer s.Close()

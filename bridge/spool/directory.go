@@ -13,13 +13,13 @@ import (
 
 // listing is what a spool's directory holds.
 type listing struct {
-	segments   []found     // with a header that can be read; by id
-	headless   []found     // no copy of the header is valid; by id
-	left       []string    // left over from a crash: may be removed
-	damaged    []disk.Info // kept aside
-	checkpoint int64       // bytes, -1: there is none
-	reserve    int64       // bytes, 0: there is none
-	lastID     uint64      // highest segment id in any name
+	segments   []found          // with a header that can be read; by id
+	headless   []found          // no copy of the header is valid; by id
+	left       []string         // left over from a crash: may be removed
+	damaged    []disk.Info      // kept aside
+	checkpoint int64            // bytes, -1: there is none
+	reserved   map[string]int64 // bytes of each reserve, by name
+	lastID     uint64           // highest segment id in any name
 }
 
 // found is a segment file.
@@ -40,7 +40,7 @@ func list(d disk.FS, dir string) (listing, error) {
 	if err != nil {
 		return listing{}, err
 	}
-	l := listing{checkpoint: -1}
+	l := listing{checkpoint: -1, reserved: make(map[string]int64)}
 	for _, f := range files {
 		if id, _, ok := parseSegmentName(strings.TrimSuffix(f.Name, damagedSuffix)); ok {
 			l.lastID = max(l.lastID, id)
@@ -52,8 +52,8 @@ func list(d disk.FS, dir string) (listing, error) {
 			}
 		case f.Name == checkpointName:
 			l.checkpoint = f.Size
-		case f.Name == reserveName:
-			l.reserve = f.Size
+		case f.Name == appendReserve, f.Name == rewriteReserve:
+			l.reserved[f.Name] = f.Size
 		case strings.HasSuffix(f.Name, tmpSuffix):
 			l.left = append(l.left, f.Name)
 		case strings.HasSuffix(f.Name, damagedSuffix):

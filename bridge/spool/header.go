@@ -147,8 +147,9 @@ const (
 	tmpSuffix      = ".tmp"
 	damagedSuffix  = ".damaged"
 	lockName       = "lock"
-	reserveName    = "reserve"
 	checkpointName = "checkpoint.log"
+	appendReserve  = "reserve-append"
+	rewriteReserve = "reserve-rewrite"
 )
 
 // segmentName holds id and base, so that a listing shows what lies where, and

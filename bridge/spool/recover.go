@@ -31,7 +31,7 @@ func (s *Spool) recover() error {
 		s.quarantined++
 		s.keptBytes += f.Size
 	}
-	s.reserve.size = l.reserve
+	s.forAppend.size, s.forRewrite.size = l.reserved[appendReserve], l.reserved[rewriteReserve]
 	c := s.committer
 	c.lastID = l.lastID
 	if err := s.setAsideHeadless(&l); err != nil {

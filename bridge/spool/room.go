@@ -99,7 +99,9 @@ func noSpace(err error) bool {
 
 // reserve is a file of allocated blocks that nothing is written to. When the
 // disk is full it is removed, so that the checkpoint can be written: it is
-// the checkpoint that lets segments go.
+// the checkpoint that lets segments go. There are two, one for appending and
+// one for rewriting: appends that eat up theirs are followed by a rewrite,
+// which makes the log small again and gives both back.
 type reserve struct {
 	fs   disk.FS
 	name string // with the directory
@@ -112,25 +114,30 @@ type reserve struct {
 // leastReserve is what is reserved for a checkpoint that is still small.
 const leastReserve = 1 << 20
 
-func newReserve(o *Options) *reserve {
-	return &reserve{fs: o.FS, name: filepath.Join(o.Dir, reserveName), log: o.Logger}
+func newReserve(o *Options, name string) *reserve {
+	return &reserve{fs: o.FS, name: filepath.Join(o.Dir, name), log: o.Logger}
 }
 
-// hold makes the reserve at least size bytes. Where that fails the old one
-// is gone too, and the next hold tries again.
+// hold makes the reserve at least size bytes, or as large as it was, where
+// that fails.
 func (r *reserve) hold(size int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.size >= size {
+	had := r.size
+	if had >= size {
 		return
 	}
-	if err := r.make(size); err != nil {
-		r.log.Warn("no space could be reserved for the checkpoint", zap.Int64("bytes", size), zap.Error(err))
+	err := r.make(size)
+	if err == nil {
 		return
 	}
-	r.size = size
+	r.log.Warn("no space could be reserved for the checkpoint", zap.Int64("bytes", size), zap.Error(err))
+	if had > 0 {
+		_ = r.make(had)
+	}
 }
 
+// make replaces the file. r.mu is held.
 func (r *reserve) make(size int64) error {
 	if err := r.fs.Remove(r.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -144,8 +151,10 @@ func (r *reserve) make(size int64) error {
 	err = errors.Join(err, file.Close())
 	if err != nil {
 		_ = r.fs.Remove(r.name) // a part of it would only be in the way
+		return err
 	}
-	return err
+	r.size = size
+	return nil
 }
 
 // use gives the space back to the disk. false: there was none.

@@ -32,7 +32,8 @@ type Spool struct {
 	now        func() time.Time
 	lock       io.Closer
 	room       *room
-	reserve    *reserve
+	forAppend  *reserve // of the checkpoint
+	forRewrite *reserve
 	queue      *queue
 	committer  *committer
 	preparer   *preparer
@@ -89,11 +90,12 @@ func newSpool(o Options, lock io.Closer) *Spool {
 		room: &room{
 			fs: o.FS, dir: o.Dir, max: o.MaxBytes, minFree: o.MinFree, segment: o.SegmentBytes,
 		},
-		reserve:   newReserve(&o),
-		queue:     newQueue(),
-		maxRecord: o.SegmentBytes - headerBytes - frameHeader,
-		closing:   make(chan struct{}),
-		memory:    memory{max: o.MemoryBytes},
+		forAppend:  newReserve(&o, appendReserve),
+		forRewrite: newReserve(&o, rewriteReserve),
+		queue:      newQueue(),
+		maxRecord:  o.SegmentBytes - headerBytes - frameHeader,
+		closing:    make(chan struct{}),
+		memory:     memory{max: o.MemoryBytes},
 	}
 	s.committer = newCommitter(s)
 	s.preparer = newPreparer(s)
@@ -233,19 +235,23 @@ func (s *Spool) event(kind string) {
 	}
 }
 
-// holdReserve keeps enough space aside for the checkpoint to be rewritten.
+// holdReserve keeps enough space aside for the checkpoint to be appended to,
+// and to be rewritten at twice its size.
 func (s *Spool) holdReserve() {
 	least := min(leastReserve, s.opts.SegmentBytes/4)
-	s.reserve.hold(max(least, s.checkpoint.Size()*5/4))
+	s.forRewrite.hold(max(least, 2*s.checkpoint.Size()))
+	s.forAppend.hold(least)
 }
 
 // freeReserve gives up the space kept for the checkpoint, and the segment that
-// was prepared. false: there was neither.
-func (s *Spool) freeReserve() bool {
-	dropped := s.preparer.dropReady()
-	used := s.reserve.use()
-	if used {
-		s.event(EventReserveUsed)
+// was prepared. false: there was none.
+func (s *Spool) freeReserve(kept ...*reserve) bool {
+	freed := s.preparer.dropReady()
+	for _, r := range kept {
+		if r.use() {
+			freed = true
+			s.event(EventReserveUsed)
+		}
 	}
-	return dropped || used
+	return freed
 }
