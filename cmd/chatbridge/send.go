@@ -102,7 +102,7 @@ func (f *sendFlags) send(cmd *cobra.Command, env *environment) error {
 	if f.asJSON {
 		err = writeJSON(env.stdout, sum)
 	} else {
-		err = writeSummary(env, &sum, f.Ledger)
+		err = f.writeSummary(env, &sum)
 	}
 	if unfinished := sum.Stopped && f.Count > 0; err == nil && (unfinished || sum.MessagesStored < sum.Messages) {
 		err = errFinding
@@ -121,7 +121,7 @@ func sendProgress(s simulate.Summary, count uint64) string {
 }
 
 // writeSummary prints what a run has brought.
-func writeSummary(env *environment, s *simulate.Summary, ledger string) error {
+func (f *sendFlags) writeSummary(env *environment, s *simulate.Summary) error {
 	t := newTable(env, env.stdout, text("CALLBACKS"), number("COUNT"), text(""))
 	row := func(name string, n uint64, c color, note string) {
 		if n == 0 {
@@ -143,12 +143,12 @@ func writeSummary(env *environment, s *simulate.Summary, ledger string) error {
 		return err
 	}
 	from := "sent"
-	if s.Lag.Max > 0 {
+	if f.Rate > 0 {
 		from = "due"
 	}
 	written := ""
-	if ledger != "" {
-		written = fmt.Sprintf("; run %d of %s", s.Run, ledger)
+	if f.Ledger != "" {
+		written = fmt.Sprintf("; run %d of %s", s.Run, f.Ledger)
 	}
 	l := &s.Latency
 	_, err := fmt.Fprintf(env.stdout, "\n%s/s answered OK for %s, seed %d%s\nlatency from when it was %s: p50 %s, p90 %s, p99 %s, p99.9 %s, max %s\n",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 )
 
 // flushBytes is how much is collected before it is handed to the system
@@ -41,13 +42,25 @@ func Open(path string) (*Writer, *History, error) {
 }
 
 func prepare(f *os.File, path string) (*History, error) {
-	if err := lock(f); err != nil {
+	if err := lockSoon(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := cutTornLine(f); err != nil {
 		return nil, fmt.Errorf("repairing the end of the ledger %s: %w", path, err)
 	}
 	return readHistory(path)
+}
+
+// lockSoon takes the file, and waits a moment for a sender that was killed to be
+// really gone.
+func lockSoon(f *os.File) error {
+	const tries, pause = 20, 50 * time.Millisecond
+	for i := 1; ; i++ {
+		if err := lock(f); !errors.Is(err, ErrInUse) || i == tries {
+			return err
+		}
+		time.Sleep(pause)
+	}
 }
 
 // cutTornLine removes what follows the last newline.
