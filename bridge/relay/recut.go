@@ -107,15 +107,25 @@ func (r *Relay) recutLive(n int) error {
 				return err
 			}
 		}
-		for _, l := range r.lanes {
+		for i, l := range r.lanes {
 			if err := l.buffer.Save(func(key resequence.Key, state []byte) error {
-				return add(appendStream(nil, laneOfKey(key, n), key, state))
+				return add(appendStream(nil, movedTo(key, i, n), key, state))
 			}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// movedTo is the lane, among n, that what lane i remembers under key goes to.
+// The zero key is not a stream's: what a lane has learned of the hold under it
+// stays where it is.
+func movedTo(key resequence.Key, i, n int) int {
+	if key == (resequence.Key{}) {
+		return i % n
+	}
+	return laneOfKey(key, n)
 }
 
 // recut cuts a restored state for another topic: the streams' memory and what
@@ -135,7 +145,7 @@ func (s *restored) recut(to layout, newBuffer func(int) *buffer) error {
 	}
 	for i := range old {
 		if err := old[i].buffer.Save(func(key resequence.Key, state []byte) error {
-			return s.lanes[laneOfKey(key, to.partitions)].buffer.Load(key, state)
+			return s.lanes[movedTo(key, i, to.partitions)].buffer.Load(key, state)
 		}); err != nil {
 			return err
 		}

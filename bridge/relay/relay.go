@@ -39,7 +39,7 @@ type Options struct {
 const (
 	queueBytes  = 24 << 20
 	heldBytes   = 64 << 20
-	streamBytes = 32 << 20
+	streamBytes = 48 << 20
 	// leastLaneBytes lets a lane of many fill a batch.
 	leastLaneBytes = 256 << 10
 	defaultLinger  = 2 * time.Millisecond
