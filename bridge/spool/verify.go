@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sort"
 
 	"github.com/chatbridge/chatbridge/bridge/internal/disk"
 )
@@ -39,6 +40,7 @@ func verify(d disk.FS, dir string) (Report, error) {
 			Name: f.name, ID: f.id, First: f.base, End: f.base, Bytes: f.size, Damage: []*CorruptError{f.damage},
 		})
 	}
+	sort.Slice(r.Segments, func(i, j int) bool { return r.Segments[i].ID < r.Segments[j].ID })
 	for _, f := range l.damaged {
 		r.Others = append(r.Others, f.Name)
 	}
