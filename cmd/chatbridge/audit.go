@@ -69,11 +69,11 @@ func (f *auditFlags) run(ctx context.Context, env *environment) error {
 	if f.options.From, f.options.To, err = parseRange(env, f.from, f.to); err != nil {
 		return err
 	}
-	source, close, err := f.kafka.open(env)
+	source, release, err := f.kafka.open(env)
 	if err != nil {
 		return err
 	}
-	defer close()
+	defer release()
 	report, err := runAudit(ctx, env, source, f.options)
 	if err != nil {
 		return err

@@ -56,11 +56,11 @@ func (f *tailFlags) run(ctx context.Context, env *environment) error {
 	if f.options.From, err = topic.ParseBound(f.from, env.now()); err != nil {
 		return usagef("--from: %w", err)
 	}
-	source, close, err := f.kafka.open(env)
+	source, release, err := f.kafka.open(env)
 	if err != nil {
 		return err
 	}
-	defer close()
+	defer release()
 	if f.options.From == topic.Latest() && f.options.Follow && env.isTerminal(env.stderr) {
 		fmt.Fprintf(env.stderr, "waiting for new messages in %s; --from earliest shows those that are there\n", source.Name())
 	}

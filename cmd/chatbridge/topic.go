@@ -24,7 +24,8 @@ func (f *topicFlags) register(cmd *cobra.Command) {
 }
 
 // open connects as the configuration and the flags say. Nothing is asked yet.
-func (f *topicFlags) open(env *environment) (t *topic.Topic, close func(), err error) {
+// release gives the connections back.
+func (f *topicFlags) open(env *environment) (t *topic.Topic, release func(), err error) {
 	var extra []bridge.Flag
 	if f.brokers != "" {
 		extra = append(extra, bridge.Flag{Name: "--brokers", Key: "kafka.brokers", Value: f.brokers})

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 	"github.com/chatbridge/chatbridge/schema"
 )
 
-var (
+var ( //nolint:gochecknoglobals // names that the tests share; nobody changes them
 	alpha   = schema.Stream{AppID: testApp, GroupID: "alpha"}
 	general = schema.Stream{AppID: testApp, GroupID: "@TGS#_@TGS#cCOMMUNITY", TopicID: "@TGS#_@TGS#cCOMMUNITY@TOPIC#_general"}
 	random  = schema.Stream{AppID: testApp, GroupID: "@TGS#_@TGS#cCOMMUNITY", TopicID: "@TGS#_@TGS#cCOMMUNITY@TOPIC#_random"}
@@ -86,8 +87,15 @@ type damage struct {
 	want map[Verdict]uint64
 }
 
+// found is what an audit is to find.
+type found = map[Verdict]uint64
+
 func damages() []damage {
-	type found = map[Verdict]uint64
+	return slices.Concat(missingDamages(), doublingDamages(), placeDamages(), holeMarkDamages(),
+		orderMarkDamages(), contentDamages(), ledgerDamages())
+}
+
+func missingDamages() []damage {
 	return []damage{
 		{"nothing", func(testing.TB, *topicModel) {}, found{}},
 		{"a record is missing", func(t testing.TB, m *topicModel) { m.remove(t, room, 5) }, found{Lost: 1, UnmarkedGap: 1}},
@@ -99,6 +107,11 @@ func damages() []damage {
 			setHeader(m.record(t, room, 6), schema.HeaderOrder, "after-hole")
 			setHeader(m.record(t, room, 6), schema.HeaderHole, "5-5")
 		}, found{Lost: 1}},
+	}
+}
+
+func doublingDamages() []damage {
+	return []damage{
 		{"a record is there twice in a row", func(t testing.TB, m *topicModel) {
 			p, i := m.at(t, room, 5)
 			m.insert(p, i, *m.record(t, room, 5))
@@ -121,6 +134,11 @@ func damages() []damage {
 			p, _ := m.at(t, room, 5)
 			m.insert((p+1)%len(m.partitions), 0, *m.record(t, room, 5))
 		}, found{Doubled: 1, WrongPartition: 1}},
+	}
+}
+
+func placeDamages() []damage {
+	return []damage{
 		{"two neighbours changed places", func(t testing.TB, m *topicModel) {
 			p, i := m.at(t, room, 5)
 			_, j := m.at(t, room, 6)
@@ -140,6 +158,11 @@ func damages() []damage {
 			m.record(t, room, 5).Key = []byte("room 8")
 		}, found{WrongKey: 1}},
 		{"a record has no key", func(t testing.TB, m *topicModel) { m.record(t, room, 5).Key = nil }, found{WrongKey: 1}},
+	}
+}
+
+func holeMarkDamages() []damage {
+	return []damage{
 		{"a hole mark names too much", func(t testing.TB, m *topicModel) {
 			setHeader(m.record(t, alpha, 7), schema.HeaderHole, "4-6")
 		}, found{WrongMark: 1}},
@@ -160,6 +183,11 @@ func damages() []damage {
 		{"after a hole, but not which", func(t testing.TB, m *topicModel) {
 			removeHeader(m.record(t, alpha, 7), schema.HeaderHole)
 		}, found{WrongMark: 1}},
+	}
+}
+
+func orderMarkDamages() []damage {
+	return []damage{
 		{"a late mark is missing", func(t testing.TB, m *topicModel) {
 			setHeader(m.record(t, alpha, 10), schema.HeaderOrder, "in-order")
 		}, found{OutOfOrder: 1}},
@@ -175,6 +203,11 @@ func damages() []damage {
 		{"a numbered record claims to have no number", func(t testing.TB, m *topicModel) {
 			setHeader(m.record(t, room, 5), schema.HeaderOrder, "unsequenced")
 		}, found{WrongMark: 1}},
+	}
+}
+
+func contentDamages() []damage {
+	return []damage{
 		{"a foreign record", func(t testing.TB, m *topicModel) {
 			m.insert(1, 3, publisher.Record{Key: []byte("k"), Value: []byte(`{"hello":"world"}`), Time: m.record(t, room, 1).Time})
 		}, found{Foreign: 1}},
@@ -214,6 +247,11 @@ func damages() []damage {
 		{"a header is missing", func(t testing.TB, m *topicModel) {
 			removeHeader(m.record(t, room, 5), schema.HeaderSource)
 		}, found{Mismatch: 1}},
+	}
+}
+
+func ledgerDamages() []damage {
+	return []damage{
 		{"a message that nobody sent, at the end", func(t testing.TB, m *topicModel) {
 			m.write(t, room, "11")
 			m.lines = m.lines[:len(m.lines)-1]
