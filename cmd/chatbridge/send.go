@@ -142,19 +142,29 @@ func (f *sendFlags) writeSummary(env *environment, s *simulate.Summary) error {
 	if err := t.write(env.stdout); err != nil {
 		return err
 	}
-	from := "sent"
-	if f.Rate > 0 {
-		from = "due"
-	}
 	written := ""
 	if f.Ledger != "" {
 		written = fmt.Sprintf("; run %d of %s", s.Run, f.Ledger)
 	}
-	l := &s.Latency
-	_, err := fmt.Fprintf(env.stdout, "\n%s/s answered OK for %s, seed %d%s\nlatency from when it was %s: p50 %s, p90 %s, p99 %s, p99.9 %s, max %s\n",
-		grouped(uint64(s.PerSecond)), s.Elapsed.Round(10*time.Millisecond), s.Seed, written,
-		from, shortDuration(l.P50), shortDuration(l.P90), shortDuration(l.P99), shortDuration(l.P999), shortDuration(l.Max))
+	_, err := fmt.Fprintf(env.stdout, "\n%s/s answered OK for %s, seed %d%s\n%s",
+		grouped(uint64(s.PerSecond)), s.Elapsed.Round(10*time.Millisecond), s.Seed, written, f.latencyText(s))
 	return err
+}
+
+// latencyText is a run's latency, and the share in it that is the sender's own.
+func (f *sendFlags) latencyText(s *simulate.Summary) string {
+	distribution := func(l *simulate.Latency) string {
+		return fmt.Sprintf("p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", shortDuration(l.P50), shortDuration(l.P90),
+			shortDuration(l.P99), shortDuration(l.P999), shortDuration(l.Max))
+	}
+	if f.Rate == 0 {
+		return "latency from when it was sent: " + distribution(&s.Latency) + "\n"
+	}
+	text := "latency from when it was due: " + distribution(&s.Latency) + "\n"
+	if s.Lag.Max > 0 {
+		text += "of that, send itself was late by: " + distribution(&s.Lag) + "\n"
+	}
+	return text
 }
 
 func unansweredNote(reason string) string {
