@@ -82,7 +82,7 @@ func buildAndRun(m *testing.M) int {
 // play is a process that is not the tests; it returns the exit code.
 func play(role string) int {
 	roles := map[string]func() error{
-		brokerRole: playBroker,
+		brokerRole: playBroker, echoRole: playEcho, fillRole: playFill,
 	}
 	run, ok := roles[role]
 	if !ok {
