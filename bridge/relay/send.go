@@ -245,10 +245,3 @@ func pause(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
-
-// low is lowLocked for callers without the mutex.
-func (l *lane) low() spool.Position {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lowLocked()
-}
