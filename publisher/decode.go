@@ -85,7 +85,7 @@ func (d *decoder) records(v batchView, from int64, fn func(*Record) error) error
 	}
 	body := v.raw[batchHeader:]
 	if codec := v.codec(); codec != None {
-		plain, err := codec.decompress(body)
+		plain, err := codec.decompress(body, maxUnpacked)
 		if err != nil {
 			return v.corrupt(err.Error())
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -201,6 +202,41 @@ func TestTruncatedBatchIsLeftForTheNextFetch(t *testing.T) {
 	}
 }
 
+// P8: a size that is only announced takes no memory.
+func TestAnnouncedSizesTakeNoMemory(t *testing.T) {
+	for name, src := range map[string]string{
+		"xerial block": xerialMagic + "\x00\x00\x00\x01\x00\x00\x00\x01" + "\xff\xff\xff\xf0" + "abc",
+		"xerial cut":   xerialMagic + "\x00\x00",
+		"length cut":   xerialMagic + "\x00\x00\x00\x01\x00\x00\x00\x01" + "\x00\x00",
+		"framed":       xerialMagic + "\x00\x00\x00\x01\x00\x00\x00\x01" + "\x00\x00\x00\x06" + "\xff\xff\xff\xff\x0fa",
+		"bare block":   "\xff\xff\xff\xff\x0fabc",
+		"empty":        "",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Snappy.decompress([]byte(src), maxUnpacked)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 1<<20 {
+			t.Errorf("%s: %v, %d bytes taken", name, err, took)
+		}
+	}
+}
+
+func TestWhatUnpacksToTooMuchIsRefused(t *testing.T) {
+	for codec := Gzip; codec <= Zstd; codec++ {
+		packed, err := codec.compress(nil, make([]byte, 10_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := codec.decompress(packed, 9_999); err == nil {
+			t.Errorf("%s: it was unpacked", codec)
+		}
+		if plain, err := codec.decompress(packed, 10_000); err != nil || len(plain) != 10_000 {
+			t.Errorf("%s: %d bytes, %v", codec, len(plain), err)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for codec := None; codec <= Zstd; codec++ {
 		var fr frame
@@ -216,9 +252,8 @@ func FuzzDecode(f *testing.F) {
 			if err != nil || !ok {
 				return
 			}
-			(&frame{buf: append([]byte{0, 0, 0, 0}, v.raw...)}).setIdentity(v.identity()) // so that the checksum is no shelter
-			fixed := (&frame{buf: append([]byte{0, 0, 0, 0}, v.raw...)})
-			fixed.setIdentity(v.identity())
+			fixed := &frame{buf: append(make([]byte, frameLength), v.raw...)}
+			fixed.setIdentity(v.identity()) // so that the checksum is no shelter
 			if len(v.raw) < 1<<16 {
 				_ = d.records(batchView{raw: fixed.batch()}, 0, func(r *Record) error {
 					if r.Offset < v.baseOffset() || r.Offset >= v.next() {
