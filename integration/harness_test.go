@@ -129,6 +129,9 @@ func logFile(t testing.TB, name string) string {
 	dir := newDir(t, "logs")
 	file := filepath.Join(dir, name+".log")
 	t.Cleanup(func() {
+		if said, err := os.ReadFile(file); err == nil && bytes.Contains(said, []byte("DATA RACE")) {
+			t.Errorf("%s has a data race:\n%s", name, said)
+		}
 		if t.Failed() {
 			t.Logf("the end of what %s said:\n%s", name, tail(file, 40))
 		}

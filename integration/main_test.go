@@ -71,7 +71,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "chatbridge")
-	build := exec.Command("go", "build", "-o", program, "../cmd/chatbridge")
+	build := exec.Command("go", "build", "-race="+strconv.FormatBool(raced), "-o", program, "../cmd/chatbridge")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
 		return 1
