@@ -256,13 +256,16 @@ func TestReadWaitsForNewRecords(t *testing.T) {
 		if got, took := wait(0); got != nil || took != 10*time.Second {
 			t.Errorf("%v after %v", got, took)
 		}
+		published := make(chan struct{})
 		go func() {
 			time.Sleep(3 * time.Second)
 			mustPublish(t, p, new(ledger), "a")
+			close(published)
 		}()
 		if got, took := wait(0); len(got) != 1 || took != 3*time.Second {
 			t.Errorf("%v after %v", got, took)
 		}
+		<-published
 	})
 }
 
