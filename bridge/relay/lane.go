@@ -301,8 +301,10 @@ func (l *lane) read(ctx context.Context, e *spool.Entry) (*outgoing, error) {
 
 func recordSize(r *spool.Record) int64 { return int64(len(r.Body) + len(r.Query) + recordOverhead) }
 
-// recordOverhead is about what a record takes in memory beside its bytes.
-const recordOverhead = 128
+// recordOverhead is about what a record takes in memory beside its bytes. It is
+// that of the event which it becomes, so that a lane that is full does not grow
+// by working.
+const recordOverhead = outgoingOverhead
 
 func (l *lane) logger() *zap.Logger {
 	return l.relay.opt.Logger.With(zap.Int("partition", l.id))

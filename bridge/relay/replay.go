@@ -85,7 +85,7 @@ func (r *replay) arm(until spool.Position) {
 }
 
 // loading reports whether what had been decided is still being read.
-func (r *replay) loading() bool { return r.ready && !r.open }
+func (r *replay) loading() bool { return r.ready && !r.open && r.missing > 0 }
 
 // replayLocked handles a record that the former run may have handled already,
 // and reports whether it did.

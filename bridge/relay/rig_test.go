@@ -56,7 +56,8 @@ func newRig(t *testing.T, partitions int32, more ...kfake.Opt) *rig {
 
 func (r *rig) openSpool() {
 	r.t.Helper()
-	s, err := spool.Open(spool.Options{Dir: r.dir, MaxBytes: 64 << 20, SegmentBytes: 1 << 20})
+	// What is stored is not the question here, so nothing waits for the disk.
+	s, err := spool.Open(spool.Options{Dir: r.dir, MaxBytes: 64 << 20, SegmentBytes: 1 << 20, Durability: spool.Memory})
 	if err != nil {
 		r.t.Fatal(err)
 	}
