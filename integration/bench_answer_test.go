@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -32,10 +33,11 @@ func BenchmarkAnswered(b *testing.B) {
 	t := newTable(b)
 	for range sizes.rounds {
 		bridge.drained()
-		before := cpu(bare)
+		before, own := cpu(bare), cpuOf(os.Getpid())
 		plain := toEcho.closed(stretch)
 		t.add("echo answers/s", plain.perSecond())
 		t.add("echo CPU us", float64((cpu(bare)-before).Microseconds())/float64(plain.ok))
+		t.add("generator CPU us", float64((cpuOf(os.Getpid())-own).Microseconds())/float64(plain.ok))
 
 		published := bridge.metric("chatbridge_publish_records_total")
 		beforeBridge, beforeKafka := cpu(bridge.process), cpu(kafka.process)

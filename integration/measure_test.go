@@ -52,8 +52,10 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // cpu is the processor time that a process has used so far; 0 where the system
 // does not tell it.
-func cpu(p *process) time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+func cpu(p *process) time.Duration { return cpuOf(p.cmd.Process.Pid) }
+
+func cpuOf(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
