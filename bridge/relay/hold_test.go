@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/chatbridge/chatbridge/publisher"
 	"github.com/chatbridge/chatbridge/schema"
@@ -128,6 +130,50 @@ func TestWhatIsTooLargeIsDeadLetteredAndKeptWhole(t *testing.T) {
 	kept, err := os.ReadFile(filepath.Join(r.large, testDeadTopic+"-"+pad(uint64(p))+".body"))
 	if err != nil || !bytes.Equal(kept, large) {
 		t.Errorf("kept whole: %d bytes, %v; want %d", len(kept), err, len(large))
+	}
+}
+
+// P1: an event whose own time Kafka refuses is not lost to it: its record
+// carries the time of receipt.
+func TestATimeThatKafkaRefusesIsReplacedByTheReceipt(t *testing.T) {
+	r := newRig(t, 1)
+	ahead := time.Now().Add(3 * time.Hour).Unix()
+	r.kafka.ControlKey(int16(kmsg.Produce), refuseTimesAhead(t, r.kafka))
+	r.append(body("g", 1, 1))
+	r.append(bytes.Replace(body("g", 2, 2), []byte("1760000000"), strconv.AppendInt(nil, ahead, 10), 1))
+	r.append(body("g", 3, 3))
+	r.drain()
+	if diff := cmp.Diff([]string{"1 in-order", "2 in-order", "3 in-order"}, r.orders()); diff != "" {
+		t.Errorf("the topic differs (-want +got):\n%s", diff)
+	}
+	for _, e := range r.events() {
+		if e.record.Time.After(time.Now().Add(time.Hour)) {
+			t.Errorf("record %d has the time %v", e.record.Offset, e.record.Time)
+		}
+	}
+}
+
+// refuseTimesAhead answers as Kafka 4 does to records of more than an hour
+// ahead, which the embedded broker does not know.
+func refuseTimesAhead(t *testing.T, cluster *kfake.Cluster) func(kmsg.Request) (kmsg.Response, error, bool) {
+	return func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		produce := req.(*kmsg.ProduceRequest)
+		var batch kmsg.RecordBatch
+		if err := batch.ReadFrom(produce.Topics[0].Partitions[0].Records); err != nil {
+			t.Error(err)
+			return nil, nil, false
+		}
+		if time.UnixMilli(batch.MaxTimestamp).Before(time.Now().Add(time.Hour)) {
+			return nil, nil, false
+		}
+		answer := produce.ResponseKind().(*kmsg.ProduceResponse)
+		partition := kmsg.NewProduceResponseTopicPartition()
+		partition.Partition, partition.ErrorCode = produce.Topics[0].Partitions[0].Partition, kerr.InvalidTimestamp.Code
+		topic := kmsg.NewProduceResponseTopic()
+		topic.Topic, topic.Partitions = produce.Topics[0].Topic, []kmsg.ProduceResponseTopicPartition{partition}
+		answer.Topics = []kmsg.ProduceResponseTopic{topic}
+		return answer, nil, true
 	}
 }
 

@@ -20,6 +20,7 @@ type outgoing struct {
 	recordBytes int64 // what its record counted for in the lane
 	event       *schema.Event
 	value       []byte
+	untimely    bool            // Kafka refuses the event's own time; the record carries that of the receipt
 	fact        resequence.Fact // complete once it is decided
 }
 
@@ -51,6 +52,9 @@ func (o *outgoing) message() publisher.Message {
 		Value:   o.value,
 		Headers: make([]publisher.Header, len(headers)),
 		Time:    o.event.RecordTime(),
+	}
+	if o.untimely {
+		m.Time = o.event.ReceivedAt
 	}
 	for i, h := range headers {
 		m.Headers[i] = publisher.Header(h)

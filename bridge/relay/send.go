@@ -125,6 +125,9 @@ func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Ide
 	switch {
 	case err == nil:
 		return l.settle(batch, base+int64(len(batch)))
+	case errors.As(err, &rejected) && len(batch) == 1 && rejected.Code == codeInvalidTimestamp && !batch[0].untimely:
+		batch[0].untimely = true
+		return l.publish(ctx, batch, nil)
 	case errors.As(err, &rejected) && len(batch) == 1:
 		return l.refuse(ctx, batch[0], rejected)
 	case errors.As(err, &rejected):
@@ -212,10 +215,13 @@ func (l *lane) refuse(ctx context.Context, o *outgoing, rejected *publisher.Reje
 	})
 }
 
-// Kafka's codes for what is too large: MESSAGE_TOO_LARGE and RECORD_LIST_TOO_LARGE.
+// Kafka's codes for what is too large (MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE)
+// and for a record's time that the topic does not take (INVALID_TIMESTAMP; since
+// 4.0 a topic refuses, by default, times more than an hour ahead).
 const (
 	codeMessageTooLarge    = 10
 	codeRecordListTooLarge = 18
+	codeInvalidTimestamp   = 32
 )
 
 func refusal(e *publisher.RejectedError) schema.Reason {
