@@ -384,20 +384,26 @@ func (c *committer) finish() {
 	if c.active == nil {
 		return
 	}
-	a := c.active
-	var b [frameHeader]byte
-	seal := frame{kind: kindSeal, position: uint64(c.end)}
-	seal.put(b[:], a.seed)
-	end := a.off
-	if a.off+frameHeader <= a.seg.size {
-		if _, err := a.file.WriteAt(b[:], a.off); err == nil {
-			end += frameHeader
-		}
-	}
-	err := a.file.Truncate(end)
-	err = errors.Join(err, a.file.Sync())
-	if err != nil {
-		c.spool.log.Warn("segment could not be sealed", zap.String("segment", a.seg.name), zap.Error(err))
+	if err := c.seal(); err != nil {
+		c.spool.log.Warn("segment could not be sealed", zap.String("segment", c.active.seg.name), zap.Error(err))
 	}
 	c.close()
+}
+
+func (c *committer) seal() error {
+	a := c.active
+	end := a.off
+	if end+frameHeader <= a.seg.size {
+		var b [frameHeader]byte
+		f := frame{kind: kindSeal, position: uint64(c.end)}
+		f.put(b[:], a.seed)
+		if _, err := a.file.WriteAt(b[:], end); err != nil {
+			return err
+		}
+		end += frameHeader
+	}
+	if err := a.file.Truncate(end); err != nil {
+		return err
+	}
+	return a.file.Sync()
 }

@@ -254,7 +254,7 @@ func (x *script) play() (err error) {
 	}()
 	steps := []func() error{
 		x.open,
-		func() error { x.h.appendWave(x.s, 1); return nil },
+		x.singles,
 		func() error { return x.h.ckAppend(x.s.Checkpoint(), "one") },
 		func() error { x.h.appendWave(x.s, 5); return x.h.read(x.r) },
 		func() error { return x.h.ckSync(x.s.Checkpoint()) },
@@ -268,6 +268,7 @@ func (x *script) play() (err error) {
 		func() error { x.h.appendWave(x.s, 7); return nil },
 		func() error { return x.h.ckAppend(x.s.Checkpoint(), "five") },
 		x.reopen,
+		x.singles,
 		func() error { x.h.appendWave(x.s, 8); return x.h.read(x.r) },
 		func() error { return x.h.ckAppend(x.s.Checkpoint(), "six") },
 		x.settle,
@@ -297,6 +298,14 @@ func (x *script) open() error {
 	}
 	x.s = s
 	x.r = s.NewReader(x.h.released)
+	return nil
+}
+
+// singles appends one after the other, so that each is a group.
+func (x *script) singles() error {
+	for range 4 {
+		x.h.appendWave(x.s, 1)
+	}
 	return nil
 }
 
