@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -90,7 +91,7 @@ func BenchmarkStart(b *testing.B) {
 // gets a backlog of 1 GB while Kafka is away, through the endpoint, and publishes
 // it. One round, for it is long and hardly varies. Goal: at most 200 MB.
 func BenchmarkMemory(b *testing.B) {
-	streams := int(1e6 * sizes.scale)
+	streams := int(1e6*sizes.scale) / writers * writers
 	kafka := startBroker(b)
 	bridge := newBridge(b, kafka.addr)
 	fill(bridge, streams, streams)
@@ -102,6 +103,7 @@ func BenchmarkMemory(b *testing.B) {
 		now, most := resident(bridge.process)
 		t.add("RSS MB "+when, now)
 		t.add("most MB "+when, most)
+		bridge.keep(strings.ReplaceAll("heap "+when, " ", "-"), "/debug/pprof/heap", 0)
 	}
 	note("1M streams seen")
 	t.add("streams remembered", bridge.metric("chatbridge_resequence_streams"))

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,22 +43,20 @@ func playFill() error {
 	return errors.Join(appendAll(s, records, streams), s.Close())
 }
 
-// writers append at the same time, each to streams of its own.
+// writers append at the same time, each its share and to streams of its own.
 const writers = 64
 
 func appendAll(s *spool.Spool, records, streams int) error {
 	q := query(commandAfterSend)
 	q.Del("Sign")
 	text := []byte(q.Encode())
-	var left atomic.Int64
-	left.Store(int64(records))
 	var wg sync.WaitGroup
 	faults := make([]error, writers)
 	for w := range writers {
 		wg.Go(func() {
 			own := max(1, streams/writers)
 			bodies := make([]*body, 0, min(own, streamsPerConnection))
-			for i := 0; left.Add(-1) >= 0; i++ {
+			for i := range records / writers {
 				var next *body
 				if own > streamsPerConnection { // so many that each gets a message or two
 					next = newBody(fmt.Sprintf("fill-%d-%d", w, i%own))
@@ -102,8 +99,8 @@ func fill(b *bridge, records, streams int) {
 }
 
 // recordsOf is how many records of the benchmarks' size a spool of so many bytes
-// holds, at the scale of the run.
-func recordsOf(bytes float64) int { return int(bytes * sizes.scale / (bodySize + 200)) }
+// holds, at the scale of the run: as many for each writer.
+func recordsOf(bytes float64) int { return int(bytes*sizes.scale/(bodySize+200)) / writers * writers }
 
 // spoolBytes is the size of a bridge's spool on disk, in GB.
 func spoolBytes(t testing.TB, b *bridge) float64 {

@@ -101,24 +101,33 @@ func (b *bridge) profile(name string, d time.Duration) (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		client := &http.Client{Timeout: d + patience}
-		answer, err := client.Get(fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", b.ops, int(d.Seconds())))
-		if err != nil {
-			b.t.Logf("profile: %v", err)
-			return
-		}
-		defer answer.Body.Close()
-		file, err := os.Create(filepath.Join(sizes.logs, name+".pprof"))
-		if err != nil {
-			b.t.Logf("profile: %v", err)
-			return
-		}
-		defer file.Close()
-		if _, err := io.Copy(file, answer.Body); err != nil {
-			b.t.Logf("profile: %v", err)
-		}
+		b.keep(name, fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(d.Seconds())), d)
 	}()
 	return func() { <-done }
+}
+
+// keep writes what the operator's listener says of path, after d, to a file where
+// -chatbridge.logs keeps anything.
+func (b *bridge) keep(name, path string, d time.Duration) {
+	if sizes.logs == "" {
+		return
+	}
+	client := &http.Client{Timeout: d + patience}
+	answer, err := client.Get(b.ops + path)
+	if err != nil {
+		b.t.Logf("keep %s: %v", path, err)
+		return
+	}
+	defer answer.Body.Close()
+	file, err := os.Create(filepath.Join(sizes.logs, name+".pprof"))
+	if err != nil {
+		b.t.Logf("keep %s: %v", path, err)
+		return
+	}
+	defer file.Close()
+	if _, err := io.Copy(file, answer.Body); err != nil {
+		b.t.Logf("keep %s: %v", path, err)
+	}
 }
 
 const echoRole = "echo"
