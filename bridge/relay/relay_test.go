@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chatbridge/chatbridge/bridge/spool"
 	"github.com/chatbridge/chatbridge/publisher"
 	"github.com/chatbridge/chatbridge/schema"
 )
@@ -140,5 +141,18 @@ func TestOtherCommandsGoToTheCallbacksTopic(t *testing.T) {
 	})
 	if n != 1 || len(r.events()) != 0 {
 		t.Errorf("%d callbacks and %d events; want 1 and 0", n, len(r.events()))
+	}
+}
+
+// What a drained spool still holds on its disk does not count as waiting.
+func TestProgressSaysThatEverythingIsFinished(t *testing.T) {
+	r := newRig(t, 3)
+	for seq := 1; seq <= 10; seq++ {
+		r.append(body("g", seq, uint32(seq)))
+	}
+	r.drain()
+	p, err := ReadProgress(func(fn func([]byte) error) error { return spool.ReadCheckpoint(r.dir, fn) })
+	if err != nil || p.Low != r.spool.End() || p.Finished != 0 {
+		t.Errorf("progress %+v, %v; want everything below %d finished", p, err, r.spool.End())
 	}
 }

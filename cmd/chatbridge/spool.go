@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chatbridge/chatbridge/bridge"
+	"github.com/chatbridge/chatbridge/bridge/relay"
 	"github.com/chatbridge/chatbridge/bridge/spool"
 )
 
@@ -84,6 +85,9 @@ func newSpoolStatCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return spoolError(dir, err)
 			}
+			if err := settleStat(dir, &stat); err != nil {
+				return spoolError(dir, err)
+			}
 			s := newSpoolStat(dir, stat, settings, env.now())
 			if asJSON {
 				return writeJSON(env.stdout, s)
@@ -96,13 +100,36 @@ func newSpoolStatCommand(env *environment) *cobra.Command {
 	return cmd
 }
 
+// settleStat leaves out what the relay's checkpoint says is in Kafka. The spool
+// itself only knows what it may delete, which it does a segment at a time.
+func settleStat(dir string, stat *spool.Stat) error {
+	progress, err := relay.ReadProgress(func(fn func([]byte) error) error { return spool.ReadCheckpoint(dir, fn) })
+	if err != nil || progress.Low <= stat.First {
+		return err
+	}
+	stat.Released = progress.Low
+	stat.Records = max(int64(stat.End)-int64(progress.Low)-int64(progress.Finished), 0)
+	stat.OldestReceipt = time.Time{}
+	err = spool.Walk(dir, progress.Low, func(e spool.Entry) error {
+		stat.OldestReceipt = e.Record.ReceivedAt
+		return errFirst
+	})
+	if errors.Is(err, errFirst) {
+		return nil
+	}
+	return err
+}
+
+// errFirst ends a walk at its first record.
+var errFirst = errors.New("the first record")
+
 // spoolStat is what spool stat prints. Sizes are bytes.
 type spoolStat struct {
 	Dir              string     `json:"dir"`
-	Records          int64      `json:"records"` // not released
+	Records          int64      `json:"records"` // not settled
 	First            uint64     `json:"first_position"`
 	End              uint64     `json:"end_position"` // the next to be written
-	Released         uint64     `json:"released_before"`
+	Released         uint64     `json:"settled_before"`
 	OldestReceipt    *time.Time `json:"oldest_receipt,omitempty"`
 	OldestAge        float64    `json:"oldest_age_seconds"`
 	Bytes            int64      `json:"bytes"`
@@ -143,7 +170,7 @@ func (s spoolStat) write(w io.Writer) error {
 		age := time.Duration(s.OldestAge * float64(time.Second)).Round(time.Second)
 		add("oldest", "%s, %s ago", s.OldestReceipt.Format(time.RFC3339), age)
 	}
-	add("positions", "%d to %d, released below %d", s.First, max(s.End, 1)-1, s.Released)
+	add("positions", "%d to %d, settled below %d", s.First, max(s.End, 1)-1, s.Released)
 	if s.MaxBytes > 0 {
 		add("on disk", "%s of %s, in %s", humanBytes(s.Bytes), humanBytes(s.MaxBytes), plural(int64(s.Segments), "segment"))
 	} else {
