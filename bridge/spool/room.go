@@ -79,17 +79,15 @@ func (r *room) low() error {
 }
 
 // eased says whether a full spool may take records again: when there is room
-// for two segments, and some more than MinFree on the disk, so that it does
-// not go to and fro with every segment released.
-func (r *room) eased() bool {
+// for two segments, and on the disk for one and for need bytes above MinFree
+// and a bit, so that it does not go to and fro with every segment released,
+// and does not fight with the checkpoint for the last bytes.
+func (r *room) eased(need int64) bool {
 	if r.max > 0 && r.bytes()+2*r.segment > r.max {
 		return false
 	}
-	if r.minFree == 0 {
-		return true
-	}
 	free, err := r.fs.Free(r.dir)
-	return err == nil && free >= r.minFree+min(r.segment, r.minFree/8)
+	return err == nil && free >= r.minFree+max(min(r.segment, r.minFree/8), min(r.segment, initialBytes))+need
 }
 
 // noSpace tells a full disk from a broken one.
@@ -135,6 +133,13 @@ func (r *reserve) hold(size int64) {
 	if had > 0 {
 		_ = r.make(had)
 	}
+}
+
+// missing is how much space hold would take.
+func (r *reserve) missing(size int64) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(0, size-r.size)
 }
 
 // make replaces the file. r.mu is held.

@@ -235,12 +235,23 @@ func (s *Spool) event(kind string) {
 	}
 }
 
-// holdReserve keeps enough space aside for the checkpoint to be appended to,
-// and to be rewritten at twice its size.
-func (s *Spool) holdReserve() {
+// reserved is how much is kept aside for the checkpoint to be appended to, and
+// to be rewritten at twice its size.
+func (s *Spool) reserved() (appending, rewriting int64) {
 	least := min(leastReserve, s.opts.SegmentBytes/4)
-	s.forRewrite.hold(max(least, 2*s.checkpoint.Size()))
-	s.forAppend.hold(least)
+	return least, max(least, 2*s.checkpoint.Size())
+}
+
+func (s *Spool) holdReserve() {
+	appending, rewriting := s.reserved()
+	s.forRewrite.hold(rewriting)
+	s.forAppend.hold(appending)
+}
+
+// eased says whether there is room to store again, with the reserves.
+func (s *Spool) eased() bool {
+	appending, rewriting := s.reserved()
+	return s.room.eased(s.forAppend.missing(appending) + s.forRewrite.missing(rewriting))
 }
 
 // freeReserve gives up the space kept for the checkpoint, and the segment that
