@@ -42,9 +42,16 @@ func (l *lane) recover(ctx context.Context) error {
 	l.setTrouble(nil)
 	l.mu.Lock()
 	l.replay.arm(l.relay.until)
-	low, next := l.lowLocked(), l.savedNextLocked()
+	low, next, settled := l.lowLocked(), l.savedNextLocked(), l.replay.settled
 	l.mu.Unlock()
 	signal(l.wake)
+	if settled != nil {
+		// Before the offset moves past the batch: another crash would otherwise
+		// look for it behind where it is, not find it, and send it again.
+		if err := l.relay.journal.append(func(b []byte) []byte { return appendSettled(b, l.id, *settled, next) }); err != nil {
+			return err
+		}
+	}
 	return l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) })
 }
 
