@@ -52,4 +52,4 @@ fuzz: ## fuzz every parser and decoder, FUZZTIME each (default 30s)
 .PHONY: bench
 bench: build ## measure against the goals, in one run (medians of BENCHCOUNT; takes about half an hour)
 	$(GO) test -run '^$$' -bench . -benchmem -count 1 ./schema ./bridge/... ./publisher
-	CHATBRIDGE_BENCH=1 BENCHCOUNT=$(BENCHCOUNT) $(GO) test -count 1 -timeout 60m -v -run '^TestBench' ./integration
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m -v ./integration -chatbridge.rounds=$(BENCHCOUNT)

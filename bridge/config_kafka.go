@@ -54,10 +54,7 @@ func (c Compression) codec() publisher.Compression {
 // topic that serve creates itself may be missing before.
 func (c *Config) TopicSpecs() []publisher.TopicSpec {
 	k := c.Kafka
-	names := []string{k.Topic, k.DeadLetterTopic}
-	if k.CallbacksTopic != "" {
-		names = append(names, k.CallbacksTopic)
-	}
+	names := c.topics()
 	// What Kafka takes by default is enough for the default max_body: real bodies
 	// are far smaller, and the few bytes between the two are no fault to report.
 	maxMessage := publisher.DefaultMaxBatchBytes
@@ -76,4 +73,13 @@ func (c *Config) TopicSpecs() []publisher.TopicSpec {
 		})
 	}
 	return specs
+}
+
+// topics lists the topics that are published to.
+func (c *Config) topics() []string {
+	names := []string{c.Kafka.Topic, c.Kafka.DeadLetterTopic}
+	if c.Kafka.CallbacksTopic != "" {
+		names = append(names, c.Kafka.CallbacksTopic)
+	}
+	return names
 }

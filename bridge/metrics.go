@@ -61,13 +61,15 @@ func waitBuckets() []float64 {
 	return []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 30, 300, 3600, 86400}
 }
 
+// newMetrics makes every metric, and the children that are known from the start,
+// so that a first event is an increase and not a beginning.
 func newMetrics(b *Bridge, version string) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.ingest()
 	m.spool()
 	m.relay()
-	m.publisher()
+	m.publisher(b.cfg.topics())
 	m.registry.MustRegister(&gauges{bridge: b})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "chatbridge", Name: "build_info", Help: "Always 1; the labels say what is running."},
 		[]string{"version", "go"})
@@ -107,10 +109,16 @@ func (m *metrics) relay() {
 	m.missing = m.counter("resequence_missing_total", "Numbers that were skipped: holes are normal, see the README.")
 	m.waits = m.histogram("settle_seconds", "From receipt to Kafka's acknowledgement.", waitBuckets())
 	m.letters = m.counterVec("dead_letters_total", "Callbacks published to the dead-letter topic, by reason.", "reason")
+	for _, reason := range []schema.Reason{
+		schema.ReasonNotJSON, schema.ReasonDuplicateName, schema.ReasonTooDeep, schema.ReasonCommandMismatch,
+		schema.ReasonNoGroupID, schema.ReasonTooLargeForTopic, schema.ReasonRejected, schema.ReasonBadQuery,
+	} {
+		m.letters.WithLabelValues(string(reason))
+	}
 	m.others = m.counter("other_callbacks_total", "Callbacks of other commands published to the callbacks topic.")
 }
 
-func (m *metrics) publisher() {
+func (m *metrics) publisher(topics []string) {
 	m.batches = m.counterVec("publish_batches_total", "Batches that Kafka acknowledged.", "topic")
 	m.records = m.counterVec("publish_records_total", "Records that Kafka acknowledged.", "topic")
 	m.bytes = m.counterVec("publish_bytes_total", "Bytes of acknowledged batches, as sent.", "topic")
@@ -119,6 +127,14 @@ func (m *metrics) publisher() {
 	m.tails = m.counterVec("publish_tail_reads_total", "Reads of a partition's tail after an ambiguous answer, by whether the batch was there.", "topic", "found")
 	m.resyncs = m.counterVec("publish_resyncs_total", "New producer identities after Kafka lost the old one's state.", "topic")
 	m.rejected = m.counterVec("publish_rejected_total", "Batches that Kafka will never take; they are halved down to the record that is dead-lettered.", "topic")
+	for _, topic := range topics {
+		for _, v := range []*prometheus.CounterVec{m.batches, m.records, m.bytes, m.resyncs, m.rejected} {
+			v.WithLabelValues(topic)
+		}
+		m.publishes.WithLabelValues(topic)
+		m.tails.WithLabelValues(topic, "true")
+		m.tails.WithLabelValues(topic, "false")
+	}
 }
 
 func (m *metrics) counter(name, help string) prometheus.Counter {

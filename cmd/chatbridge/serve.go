@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -34,6 +35,7 @@ at once. Nothing that was answered OK is lost either way; the next start goes on
 			if err != nil {
 				return err
 			}
+			boundMemory(env)
 			b, err := bridge.Open(settings.Config, bridge.Options{Version: thisBuild().String(), Logger: log})
 			if err != nil {
 				return fmt.Errorf("start the bridge: %w", err)
@@ -43,6 +45,19 @@ at once. Nothing that was answered OK is lost either way; the next start goes on
 	}
 	flags.register(cmd)
 	return cmd
+}
+
+// memoryLimit is what the process aims at, backlog or not. What is bounded
+// (queues, what is held, streams) adds up to less; the garbage between two
+// collections would otherwise double it.
+const memoryLimit = 180 << 20
+
+// boundMemory makes the collector work harder near the limit, unless GOMEMLIMIT
+// sets another. Far below it, it changes nothing.
+func boundMemory(env *environment) {
+	if env.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 }
 
 // newLogger returns the log of the running bridge. It goes to w, one line an
