@@ -86,15 +86,12 @@ func (d *dispatcher) giveBack(served map[int]*lane, at spool.Position) bool {
 
 func splitFor(served map[int]*lane, lanes int, entries []spool.Entry) (byLane map[int][]spool.Entry, newest int64) {
 	byLane = map[int][]spool.Entry{}
-	var group []byte
+	buf := make([]byte, 0, 64)
 	for i := range entries {
 		e := &entries[i]
 		newest = max(newest, e.Record.ReceivedAt.UnixNano())
-		var lane int
-		if g, ok := schema.Peek(e.Record.Body, group[:0]); ok {
-			group = g
-			lane = publisher.PartitionFor(g, lanes)
-		}
+		group := schema.Route(e.Record.Body, buf)
+		lane := publisher.PartitionFor(group, lanes)
 		if l, ok := served[lane]; ok && e.Position >= l.from {
 			byLane[lane] = append(byLane[lane], *e)
 		}

@@ -167,15 +167,12 @@ func (d *dispatcher) split(entries []spool.Entry) (byLane [][]spool.Entry, newes
 	for i := range d.scratch {
 		d.scratch[i] = d.scratch[i][:0]
 	}
-	var group []byte
+	buf := make([]byte, 0, 64)
 	for i := range entries {
 		e := &entries[i]
 		newest = max(newest, e.Record.ReceivedAt.UnixNano())
-		var lane int
-		if g, ok := schema.Peek(e.Record.Body, group[:0]); ok {
-			group = g
-			lane = publisher.PartitionFor(g, len(d.lanes))
-		}
+		group := schema.Route(e.Record.Body, buf)
+		lane := publisher.PartitionFor(group, len(d.lanes))
 		if l := d.lanes[lane]; !l.parked && e.Position >= l.from {
 			d.scratch[lane] = append(d.scratch[lane], *e)
 		}
