@@ -159,7 +159,7 @@ func TestStatusesListWhatIsInUse(t *testing.T) {
 		if diff := cmp.Diff([]string{"another", testTopic}, c.Topics()); diff != "" {
 			t.Error(diff)
 		}
-		if c.Partition(testTopic, 1) != c.Partition(testTopic, 1) {
+		if first, again := c.Partition(testTopic, 1), c.Partition(testTopic, 1); first != again {
 			t.Error("two handles of one partition")
 		}
 	})
