@@ -31,6 +31,15 @@ const (
 	ourFarewell                // the same, and what still comes is of no interest
 )
 
+// debt says what a connection's peer can claim.
+type debt int32
+
+const (
+	nothing  debt = iota // nobody has shown a right to an answer
+	owed                 // an authentic request waits for its answer
+	answered             // the answer is out; what still comes of the request is skipped
+)
+
 // conn makes every answer JSON. net/http answers what it cannot parse by itself,
 // in plain text, straight to the connection. Such a write is known by this: the
 // handler announces each of its answers (expect), and an answer is small enough
@@ -41,9 +50,10 @@ type conn struct {
 
 	door *door
 
-	// Set by net/http's hook, read by everybody.
+	// Set by the goroutine that serves the connection, read by everybody.
 	state atomic.Int32 // http.ConnState
 	since atomic.Int64 // of the state, Unix nanoseconds
+	debt  atomic.Int32 // debt
 
 	heard  atomic.Bool // bytes came since the last answer
 	closed atomic.Bool
@@ -63,8 +73,23 @@ func (c *conn) expect(p pending) {
 // enter notes the state that net/http sees the connection in.
 func (c *conn) enter(state http.ConnState) {
 	c.since.Store(time.Now().UnixNano())
+	c.debt.Store(int32(nothing))
 	c.state.Store(int32(state))
 }
+
+// owe notes that the request is authentic: from here on its connection is not put
+// out for a newcomer.
+func (c *conn) owe() {
+	if c != nil {
+		c.debt.Store(int32(owed))
+	}
+}
+
+// hasAnswered reports that the peer has its answer, and its body is skipped.
+func (c *conn) hasAnswered() bool { return debt(c.debt.Load()) == answered }
+
+// isOwed reports that an authentic request waits.
+func (c *conn) isOwed() bool { return debt(c.debt.Load()) == owed }
 
 // betweenRequests reports that no request is complete: nothing is owed to the peer.
 func (c *conn) betweenRequests() bool {
@@ -119,6 +144,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	c.heard.Store(false)
 	n, err := c.Conn.Write(p)
+	c.debt.Store(int32(answered))
 	if next == ourFarewell {
 		c.linger()
 	}

@@ -21,8 +21,9 @@ const (
 
 // door is the listener: it bounds the number of connections. At the bound a
 // newcomer takes the place of the one that has been silent longest, first among
-// those that never completed a request: many slow or silent peers cannot keep a
-// working one out. Where all are at work the newcomer waits in the kernel's queue.
+// those that never completed a request, or were refused and have not ended theirs:
+// many slow or silent peers cannot keep a working one out. Who has an authentic
+// request is not put out; where all have, the newcomer waits.
 type door struct {
 	net.Listener
 	max          int
@@ -98,13 +99,13 @@ func (d *door) enters(c *conn) bool {
 func (d *door) putOutLocked(now time.Time) {
 	type silent struct {
 		c     *conn
-		used  bool // has completed a request
+		used  bool // between two requests
 		since int64
 	}
 	var all []silent
 	for c := range d.conns {
 		state, since := http.ConnState(c.state.Load()), c.since.Load()
-		if c.betweenRequests() && now.UnixNano()-since >= int64(d.grace) {
+		if !c.isOwed() && now.UnixNano()-since >= int64(d.grace) {
 			all = append(all, silent{c: c, used: state == http.StateIdle, since: since})
 		}
 	}
@@ -168,13 +169,14 @@ func (d *door) Close() error {
 	return d.Listener.Close()
 }
 
-// dismissSilent closes connections that have not sent a byte of a request;
-// net/http would wait 5 s for them.
+// dismissSilent closes connections that have not sent a byte of a request, for which
+// net/http would wait 5 s, and those whose refused request is being skipped.
 func (d *door) dismissSilent() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for c := range d.conns {
-		if http.ConnState(c.state.Load()) == http.StateNew && !c.heard.Load() {
+		silent := http.ConnState(c.state.Load()) == http.StateNew && !c.heard.Load()
+		if silent || c.hasAnswered() {
 			_ = c.raw.Close()
 		}
 	}

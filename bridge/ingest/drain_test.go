@@ -20,7 +20,7 @@ func TestDrainUnderLoadAnswersWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	const clients = 16
 	f := newFixture(t, func(_ *Config, s *storeDouble) {
-		s.entered, s.release = make(chan struct{}), make(chan struct{}, 1)
+		s.entered, s.release = make(chan struct{}, 1000), make(chan struct{}, 1)
 	})
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	defer transport.CloseIdleConnections()
@@ -76,22 +76,26 @@ func TestDrainUnderLoadAnswersWhatIsInFlight(t *testing.T) {
 		}
 		good++
 	}
-	if stored := len(f.store.kept()); good != stored || stored != 100+clients {
-		t.Errorf("%d answered OK, %d stored, want %d", good, stored, 100+clients)
+	// A client may have had one more request on a connection that was open already.
+	if stored := len(f.store.kept()); good != stored || stored < 100+clients {
+		t.Errorf("%d answered OK, %d stored, want %d at least", good, stored, 100+clients)
 	}
 	if st := f.Stats(); st != (Stats{}) {
 		t.Errorf("left: %+v", st)
 	}
 }
 
-// Idle and silent connections do not hold a drain up.
+// Connections that are idle, silent, or owe the body of a refused request do not
+// hold a drain up.
 func TestDrainClosesIdleConnectionsAtOnce(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
-	silent, idle := f.dial(t), f.dial(t)
+	f := newFixture(t, func(cfg *Config, _ *storeDouble) { cfg.ReadTimeout = time.Hour })
+	silent, idle, refused := f.dial(t), f.dial(t), f.dial(t)
 	idle.send(goodRequest())
 	idle.receive()
-	eventually(t, "both are in", func() bool { return f.Stats().Connections == 2 })
+	refused.send("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+	refused.receive()
+	eventually(t, "all are in", func() bool { return f.Stats().Connections == 3 })
 	begin := time.Now()
 	if err := f.Drain(t.Context()); err != nil {
 		t.Error(err)
@@ -99,7 +103,7 @@ func TestDrainClosesIdleConnectionsAtOnce(t *testing.T) {
 	if took := time.Since(begin); took > 4*time.Second { // net/http alone would wait 5 s
 		t.Errorf("took %s", took)
 	}
-	if !silent.ended() || !idle.ended() {
+	if !silent.ended() || !idle.ended() || !refused.ended() {
 		t.Error("a connection is still open")
 	}
 	if err := f.Drain(t.Context()); err != nil {
@@ -121,8 +125,9 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 		t.Errorf("Drain: %v", err)
 	}
 	f.stop()
-	if !p.ended() || len(f.store.kept()) != 0 {
-		t.Error("answered, or stored")
+	said, _ := io.ReadAll(p.in) // nothing, or that the server is closing
+	if strings.Contains(string(said), " 200 ") || len(f.store.kept()) != 0 {
+		t.Errorf("stored %d, answered %q", len(f.store.kept()), said)
 	}
 }
 

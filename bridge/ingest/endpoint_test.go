@@ -279,7 +279,7 @@ func TestSlowStoreIsNotASlowPeer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(cfg *Config, s *storeDouble) {
 		s.entered, s.release = make(chan struct{}, 2), make(chan struct{})
-		cfg.ReadTimeout = 50 * time.Millisecond
+		cfg.ReadTimeout = 500 * time.Millisecond
 	})
 	p := f.dial(t)
 	p.send(goodRequest())

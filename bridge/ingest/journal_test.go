@@ -62,7 +62,7 @@ func TestFloodOfRefusalsIsNoFloodOfLogLines(t *testing.T) {
 func TestSecretsAndBodiesAreNeverLogged(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(cfg *Config, _ *storeDouble) {
-		cfg.MaxBody, cfg.ReadTimeout, cfg.ReadHeaderTimeout = 4096, 100*time.Millisecond, 100*time.Millisecond
+		cfg.MaxBody, cfg.ReadTimeout, cfg.ReadHeaderTimeout = 4096, 500*time.Millisecond, 500*time.Millisecond
 	})
 	var answers strings.Builder
 	exchange := func(raw string) {

@@ -17,18 +17,14 @@ func holding(cfg *Config, s *storeDouble) {
 	cfg.WhenFull, cfg.HoldTimeout, s.err = Hold, time.Hour, spool.ErrFull
 }
 
-// Design 4, last row, policy hold: the answer waits for the store, beyond the read
-// timeout; then it is stored once and answered OK (P1).
+// Design 4, last row, policy hold: the answer waits for the store, while what needs
+// no store is answered; then it is stored once and answered OK (P1).
 func TestHeldRequestIsStoredWhenTheStoreCan(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(cfg *Config, s *storeDouble) {
-		holding(cfg, s)
-		cfg.ReadTimeout = 20 * time.Millisecond
-	})
+	f := newFixture(t, holding)
 	p := f.dial(t)
 	p.send(goodRequest())
 	eventually(t, "held", func() bool { return f.Stats().Held == 1 })
-	<-time.After(2 * f.cfg.ReadTimeout) // the timeout that is under test has passed
 	if a := f.exchange(t, request("POST", path, "")); a.status != 200 {
 		t.Errorf("URL check meanwhile: %d", a.status)
 	}
@@ -39,8 +35,8 @@ func TestHeldRequestIsStoredWhenTheStoreCan(t *testing.T) {
 	if a := p.receive(); a.status != 200 || a.closing {
 		t.Errorf("got %d, closing %t", a.status, a.closing)
 	}
-	if len(f.store.kept()) != 1 || f.Stats() != (Stats{Connections: 1}) {
-		t.Errorf("stored %d, left %+v", len(f.store.kept()), f.Stats())
+	if st := f.Stats(); len(f.store.kept()) != 1 || st.Requests+st.Held+int(st.BodyBytes) != 0 {
+		t.Errorf("stored %d, left %+v", len(f.store.kept()), st)
 	}
 }
 
@@ -141,10 +137,9 @@ func TestHoldEndsSoonAfterTheStoreCanAgain(t *testing.T) {
 func TestHoldEndsWithAnErrorThatStays(t *testing.T) {
 	t.Parallel()
 	v, took, _ := heldFor(t, time.Second, func(s *storeDouble) {
-		s.fail(nil)
 		s.mu.Lock()
-		s.lasting = spool.ErrClosed
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		s.err, s.lasting = nil, spool.ErrClosed
 	})
 	if v.outcome != Closing || took > time.Second+retryEvery {
 		t.Errorf("%s after %s", v.outcome, took)
@@ -173,5 +168,42 @@ func TestStoreErrorsHaveOutcomes(t *testing.T) {
 				t.Errorf("%v: %s, passing %t", err, storeOutcome(err), passing(err))
 			}
 		}
+	}
+}
+
+// lateReader is a store that may go on reading a record after its context ended.
+type lateReader struct {
+	storeDouble
+	last spool.Record
+}
+
+func (s *lateReader) Append(_ context.Context, r spool.Record) (spool.Position, error) {
+	if s.last.Body == nil {
+		s.last = r
+	}
+	return 0, context.Canceled
+}
+
+// P1: bytes that the store may still read are lent to no other request.
+func TestBufferOfAnEndedAppendIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
+	store := &lateReader{}
+	srv, err := New(testConfig(), store, func() time.Time { return time.Unix(clock, 0) }, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.end()
+	other := strings.Repeat("x", len(goodBody))
+	for _, body := range []string{goodBody, other, other, other} {
+		r := httptest.NewRequest(http.MethodPost, path+"?"+goodQuery(), strings.NewReader(body))
+		if v := srv.receiver.receive(r, time.Unix(clock, 0)); v.outcome != Closing {
+			t.Errorf("got %s", v.outcome)
+		}
+	}
+	if string(store.last.Body) != goodBody {
+		t.Errorf("the record became %q", store.last.Body)
+	}
+	if n := srv.Stats().BodyBytes; n != 0 {
+		t.Errorf("%d bytes are still lent", n)
 	}
 }

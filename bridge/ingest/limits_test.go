@@ -90,11 +90,27 @@ func TestBytesOfBodiesAreBounded(t *testing.T) {
 func atDoor(t *testing.T, limit int, change func(*Config, *storeDouble)) *fixture {
 	t.Helper()
 	return newFixtureWith(t, func(cfg *Config, s *storeDouble) {
-		cfg.MaxConnections = limit
+		cfg.MaxConnections, cfg.ReadHeaderTimeout = limit, time.Hour
 		if change != nil {
 			change(cfg, s)
 		}
 	}, func(d *door) { d.grace = 0 })
+}
+
+// awaitIdle waits until every connection that was answered is between two requests:
+// without grace it could be put out before.
+func (f *fixture) awaitIdle(t *testing.T) {
+	t.Helper()
+	eventually(t, "idle", func() bool {
+		f.door.mu.Lock()
+		defer f.door.mu.Unlock()
+		for c := range f.door.conns {
+			if http.ConnState(c.state.Load()) == http.StateActive {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // P7, P8: connections are bounded, and peers that send nothing, or the beginning of a
@@ -105,6 +121,7 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 	kept := f.dial(t)
 	kept.send(goodRequest())
 	kept.receive()
+	f.awaitIdle(t)
 	var silent []*peer
 	for range 3 {
 		p := f.dial(t)
@@ -118,6 +135,7 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 		if a := p.receive(); a.status != 200 {
 			t.Fatalf("newcomer %d: %d", i, a.status)
 		}
+		f.awaitIdle(t)
 		if n := f.Stats().Connections; n > 4 {
 			t.Errorf("%d connections", n)
 		}
@@ -130,6 +148,24 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 	kept.send(goodRequest())
 	if a := kept.receive(); a.status != 200 {
 		t.Errorf("the kept connection had to go first: %d", a.status)
+	}
+}
+
+// P7, P8: nor can peers that were refused, or are not authenticated yet, and keep
+// their bodies back.
+func TestRefusedConnectionsMakeRoom(t *testing.T) {
+	t.Parallel()
+	f := atDoor(t, 2, func(cfg *Config, _ *storeDouble) { cfg.ReadTimeout = time.Hour })
+	for range 3 {
+		p := f.dial(t)
+		p.send("POST " + path + "?SdkAppid=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+		if a := p.receive(); a.status != 403 || a.closing {
+			t.Errorf("got %d, closing %t", a.status, a.closing)
+		}
+		f.dial(t).send("POST " + path + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+	}
+	if a := f.exchange(t, goodRequest()); a.status != 200 {
+		t.Errorf("newcomer: %d", a.status)
 	}
 }
 
@@ -158,6 +194,7 @@ func TestGraceIsGiven(t *testing.T) {
 	now := time.Now()
 	young, old, working := &conn{door: d}, &conn{door: d, raw: &end{}}, &conn{door: d}
 	for c, state := range map[*conn]http.ConnState{young: http.StateNew, old: http.StateIdle, working: http.StateActive} {
+		working.owe()
 		c.state.Store(int32(state))
 		c.since.Store(now.Add(-time.Hour).UnixNano())
 		d.conns[c] = struct{}{}
@@ -179,3 +216,25 @@ func (e *end) Close() error {
 	e.closed = true
 	return nil
 }
+
+// What a peer could claim for one request it cannot for the next: not its place, and
+// not that it was answered already.
+func TestDebtEndsWithItsRequest(t *testing.T) {
+	t.Parallel()
+	c := &conn{Conn: &end{}}
+	c.owe()
+	if !c.isOwed() || c.hasAnswered() {
+		t.Error("an authentic request is owed its answer")
+	}
+	c.expect(ourAnswer)
+	if _, err := c.Write([]byte("HTTP/1.1 200 OK\r\n\r\n")); err != nil || c.isOwed() || !c.hasAnswered() {
+		t.Errorf("an answer that is out: %v, owed %t", err, c.isOwed())
+	}
+	c.enter(http.StateIdle)
+	c.enter(http.StateActive)
+	if c.isOwed() || c.hasAnswered() {
+		t.Error("the next request begins with nothing")
+	}
+}
+
+func (e *end) Write(p []byte) (int, error) { return len(p), nil }

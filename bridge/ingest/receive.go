@@ -19,8 +19,9 @@ type receiver struct {
 	keys     keys
 	store    Store
 	now      func() time.Time
-	life     context.Context // ends at Close; a peer that goes away does not end an append
-	draining <-chan struct{} // closed when held requests are to be let go
+	life     context.Context     // ends at Close; a peer that goes away does not end an append
+	draining <-chan struct{}     // closed when held requests are to be let go
+	owe      func(*http.Request) // told of each authentic request
 
 	buffers  buffers
 	requests atomic.Int64 // between authentication and answer
@@ -48,6 +49,7 @@ func (rc *receiver) receive(r *http.Request, start time.Time) verdict {
 	if outcome, sentence := verify(tokens, q.sign, q.requestTime, start); outcome != Stored {
 		return verdict{outcome: outcome, sentence: sentence, appID: appID}
 	}
+	rc.owe(r)
 	v := rc.perform(r, q, body)
 	v.appID = appID
 	return v

@@ -32,7 +32,8 @@ type Server struct {
 	cert     *certificate // nil: plain HTTP
 	http     *http.Server
 	end      context.CancelFunc // of the receiver's life
-	letGo    func()             // ends holds; may be called again
+	letGo    func()             // closes draining; may be called again
+	draining <-chan struct{}
 
 	mu   sync.Mutex // guards what follows
 	door *door      // nil before Listen
@@ -62,10 +63,11 @@ func New(cfg Config, store Store, now func() time.Time, log *zap.Logger, observe
 	draining := make(chan struct{})
 	s := &Server{
 		cfg: cfg, respond: newResponder(), now: now, log: log, observer: observer, end: end,
-		letGo:   sync.OnceFunc(func() { close(draining) }),
+		letGo: sync.OnceFunc(func() { close(draining) }), draining: draining,
 		journal: &journal{log: log, now: now, path: cfg.Path},
 		receiver: &receiver{
 			cfg: cfg, keys: newKeys(cfg.Apps), store: store, now: now, life: life, draining: draining,
+			owe:     func(r *http.Request) { connOf(r).owe() },
 			buffers: buffers{limit: cfg.MaxMemory},
 		},
 	}
@@ -123,7 +125,7 @@ func (s *Server) handle(c echo.Context) {
 
 	closing := s.closes(r, &v)
 	unread := !v.drained && r.ContentLength != 0
-	nc, _ := r.Context().Value(connKey{}).(*conn)
+	nc := connOf(r)
 	if closing && unread {
 		nc.expect(ourFarewell)
 	} else {
@@ -143,17 +145,33 @@ func (s *Server) handle(c echo.Context) {
 	}
 	if early {
 		_ = http.NewResponseController(w.Writer).Flush() // as above
-		skipBody(r, nc)
+		s.skipBody(r, nc)
 	}
+}
+
+// connOf finds the connection of a request; nil for a test's request that has none.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
 }
 
 // skipBody reads a refused request's body, so that the connection can carry the
 // next one. It ends here, in the handler: net/http would take up reading the
 // connection for two purposes at once. Where the end is not reached the connection
 // must go, lest the rest be taken for a request.
-func skipBody(r *http.Request, nc *conn) {
-	n, err := io.Copy(io.Discard, r.Body)
-	if (err != nil || n != r.ContentLength) && nc != nil {
+//
+// A drain does not wait for this. It closes draining, then looks for connections
+// that have answered; here the connection has answered, then draining is looked at:
+// whichever comes first, one of the two sees the other.
+func (s *Server) skipBody(r *http.Request, nc *conn) {
+	select {
+	case <-s.draining:
+	default:
+		if n, err := io.Copy(io.Discard, r.Body); err == nil && n == r.ContentLength {
+			return
+		}
+	}
+	if nc != nil {
 		_ = nc.Close() // whatever it says, nothing more is read
 	}
 }
@@ -245,12 +263,12 @@ func (s *Server) Serve() error {
 // and waits until every request in flight has its answer. When ctx ends first it
 // returns an error that counts them; Close then cuts them off.
 func (s *Server) Drain(ctx context.Context) error {
+	s.letGo()
 	if d := s.listening(); d != nil {
 		// Closing a listener fails only when it is closed.
 		_ = d.Close()
 		d.dismissSilent()
 	}
-	s.letGo()
 	err := s.http.Shutdown(ctx)
 	s.journal.flush()
 	if err != nil {
