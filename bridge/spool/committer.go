@@ -59,14 +59,14 @@ func (c *committer) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		var due <-chan time.Time // nil: nothing is due
 		if wait := c.wait(); wait > 0 {
 			timer.Reset(wait)
-		} else {
-			timer.Stop()
+			due = timer.C
 		}
 		select {
 		case <-c.queue.kick:
-		case <-timer.C:
+		case <-due:
 		case <-c.stop:
 			c.drain()
 			c.finish()

@@ -22,8 +22,9 @@ type cursor struct {
 	limit int64 // bytes of the file that count; may grow between calls
 	keep  bool  // payloads stay valid for ever: a block is not used twice
 
-	block []byte // the file from blockAt
+	block []byte // the file from at
 	at    int64
+	raw   []byte // header of the last good frame, until the next call
 }
 
 // next returns the frame at off and goes behind it. It stays where it is on
@@ -60,6 +61,7 @@ func (c *cursor) next() (frame, []byte, error) {
 	}
 	c.off += f.size()
 	payload := b[frameHeader:]
+	c.raw = b[:frameHeader]
 	if sumMore(0, payload) != f.bodySum {
 		return f, nil, errBodySum
 	}

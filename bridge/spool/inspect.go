@@ -141,7 +141,15 @@ func walk(d disk.FS, dir string, from Position, fn func(Entry) error) error {
 // walkSegment returns the position that comes after what it handed to fn.
 func walkSegment(d disk.FS, dir string, seg *segment, from Position, fn func(Entry) error) (Position, error) {
 	err := withSegment(d, dir, seg, func(file io.ReaderAt) error {
-		w := newWalker(file, &seg.head, seg.size, func(trouble) {})
+		limit := seg.size
+		if !seg.sealed {
+			t, err := readTail(file, seg.name, &seg.head, seg.size)
+			if err != nil {
+				return err
+			}
+			limit = t.bytes // what is behind it may be half written
+		}
+		w := newWalker(file, &seg.head, limit, func(trouble) {})
 		w.keep = true
 		for !seg.sealed || w.expected < seg.end {
 			f, payload, _, err := w.next()

@@ -89,8 +89,8 @@ type Options struct {
 	Hooks  Hooks
 }
 
-// Hooks are told what happens. They are called from the spool's own
-// goroutines, between one group and the next: they must be quick and must
+// Hooks are told what happens, from the spool's own goroutines, between one
+// group and the next, and from those that call it. They must be quick and must
 // not call the spool. Nil members are skipped.
 type Hooks struct {
 	// Synced is called after each group is stored: its records, the bytes

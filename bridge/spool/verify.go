@@ -57,14 +57,26 @@ func verifySegment(d disk.FS, dir string, seg *segment) (SegmentReport, error) {
 	}
 	err := withSegment(d, dir, seg, func(file io.ReaderAt) error {
 		if !seg.sealed {
-			t, err := readTail(file, seg.name, &seg.head, seg.size)
-			r.End, r.Records, r.Groups, r.Lost = t.end, t.records, t.groups, t.lost
-			r.Damage, r.TornBytes = t.damage, t.tornBytes
-			return err
+			return verifyNewest(file, seg, &r)
 		}
 		return verifySealed(file, seg, &r)
 	})
 	return r, err
+}
+
+// verifyNewest reads a segment that may be written to meanwhile. Of a group
+// that was stored while the first reading went by, the end may be seen and
+// the beginning not, as if it were damaged; a second reading of the same bytes
+// sees all of it.
+func verifyNewest(file io.ReaderAt, seg *segment, r *SegmentReport) error {
+	first, err := readTail(file, seg.name, &seg.head, seg.size)
+	if err != nil {
+		return err
+	}
+	t, err := readTail(file, seg.name, &seg.head, first.bytes)
+	r.End, r.Records, r.Groups, r.Lost = t.end, t.records, t.groups, t.lost
+	r.Damage, r.TornBytes = t.damage, first.tornBytes
+	return err
 }
 
 // verifySealed reads a segment whose successor says where it ends.

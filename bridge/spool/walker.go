@@ -125,9 +125,7 @@ func (w *walker) acceptRecord(f *frame, at int64) {
 	}
 	w.whole = w.whole && f.index == w.pending
 	w.pending++
-	var b [frameHeader]byte
-	f.put(b[:], w.seed)
-	w.sum = sumMore(w.sum, b[:])
+	w.sum = sumMore(w.sum, w.raw)
 }
 
 func (w *walker) acceptCommit(f *frame, at int64) {
