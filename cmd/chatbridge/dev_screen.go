@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -82,7 +83,7 @@ Ctrl-C stops.
 
 // program is how this program is called for the Kafka of this run.
 func (s *devScreen) program(d *dev) string {
-	const program = "chatbridge"
+	program := os.Args[0]
 	if d.flags.kafkaPort == 9092 {
 		return program
 	}
