@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type Store interface {
 
 // App is one chat application whose callbacks are accepted.
 type App struct {
-	ID     uint64   // the provider's SdkAppid
+	ID     uint64   // the provider's SdkAppid; at most math.MaxInt64, as schema reads it back
 	Tokens []string // any of them may sign; none: unsigned callbacks are accepted
 }
 
@@ -133,6 +134,9 @@ func (c Config) validate() error {
 			fault("apps names sdk_app_id %d twice: put all its tokens into one entry", app.ID)
 		}
 		seen[app.ID] = true
+		if app.ID > math.MaxInt64 {
+			fault("apps names sdk_app_id %d, which no reader of a stored callback takes for a number", app.ID)
+		}
 		for _, token := range app.Tokens {
 			if token == "" {
 				fault("apps has an empty token for sdk_app_id %d: anyone could sign with it", app.ID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -186,11 +187,11 @@ func TestNewNamesEveryFault(t *testing.T) {
 	cfg := Config{
 		Path:    "call%20back",
 		TLS:     TLS{CertFile: "x"},
-		Apps:    []App{{ID: 1, Tokens: []string{token}}, {ID: 1, Tokens: []string{""}}},
+		Apps:    []App{{ID: 1, Tokens: []string{token}}, {ID: 1, Tokens: []string{""}}, {ID: math.MaxInt64 + 1}},
 		MaxBody: -1,
 	}
 	_, err := New(cfg, nil, nil, zap.NewNop(), nil)
-	for _, part := range []string{"http.listen", "http.path must start", "http.path must not", "http.tls", "twice", "empty token", "negative"} {
+	for _, part := range []string{"http.listen", "http.path must start", "http.path must not", "http.tls", "twice", "empty token", "no reader", "negative"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v lacks %q", err, part)
 		}

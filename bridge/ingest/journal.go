@@ -1,6 +1,9 @@
 package ingest
 
 import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,6 +19,7 @@ type journal struct {
 	log     *zap.Logger
 	now     func() time.Time
 	limits  [outcomes]limit
+	panics  limit
 	library limit // of what net/http itself says
 	path    string
 }
@@ -70,6 +74,21 @@ func (j *journal) answered(v *verdict, peer func() string) {
 		fields = append(fields, zap.Error(v.err))
 	}
 	entry.Write(fields...)
+}
+
+// panicked writes down a fault of this program. It runs where the panic is recovered.
+func (j *journal) panicked(fault any) {
+	omitted, ok := j.panics.take(j.now().Unix())
+	if !ok {
+		return
+	}
+	// Of the value only what cannot hold a callback's text.
+	what := fmt.Sprintf("%T", fault)
+	if err, ok := fault.(runtime.Error); ok {
+		what = err.Error()
+	}
+	j.log.Error("panic while receiving a callback",
+		zap.String("panic", what), zap.ByteString("stack", debug.Stack()), zap.Int64("omitted", omitted))
 }
 
 // Write takes net/http's own log lines. None is known to hold a path; should one

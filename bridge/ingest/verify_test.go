@@ -3,6 +3,7 @@ package ingest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,9 +89,9 @@ func hexSign(token, requestTime string) string {
 // Apps are found by number, however the number is written.
 func TestAppIsFoundByNumber(t *testing.T) {
 	t.Parallel()
-	k := newKeys([]App{{ID: 7, Tokens: []string{"a"}}, {ID: 18446744073709551615}})
+	k := newKeys([]App{{ID: 7, Tokens: []string{"a"}}, {ID: math.MaxInt64}})
 	for id, want := range map[string]bool{
-		"7": true, "007": true, "18446744073709551615": true, "18446744073709551616": false,
+		"7": true, "007": true, "9223372036854775807": true, "18446744073709551616": false, "18446744073709551623": false,
 		"": false, "8": false, "+7": false, "-7": false, "7 ": false, "7.0": false, "0x7": false, "7_": false, "٧": false,
 	} {
 		if _, _, ok := k.app(id); ok != want {
