@@ -177,7 +177,9 @@ type observer struct {
 
 func (o *observer) Answered(outcome ingest.Outcome, took time.Duration) {
 	o.metrics.answered[outcome].Inc()
-	o.metrics.answers.Observe(took.Seconds())
+	if took > 0 { // 0: net/http answered by itself, before there was a request to time
+		o.metrics.answers.Observe(took.Seconds())
+	}
 	if o.next != nil {
 		o.next(outcome, took)
 	}

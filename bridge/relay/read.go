@@ -26,7 +26,7 @@ func readRecord(e *spool.Entry) (o *outgoing, l *letter) {
 	if err != nil {
 		return nil, newLetter(e, schema.ReasonBadQuery, err.Error())
 	}
-	if req.Command != schema.CommandAfterSend {
+	if req.Command != "" && req.Command != schema.CommandAfterSend { // a query without a command is one of messages, see schema
 		other := newLetter(e, "", "")
 		other.command = req.Command
 		return nil, other

@@ -163,6 +163,25 @@ func TestUnreadableCallbacksAreDeadLettered(t *testing.T) {
 	}
 }
 
+// P1, P6: a callback whose query names no command was answered as a message's;
+// it is published or dead-lettered as one.
+func TestACallbackWithoutACommandIsAMessage(t *testing.T) {
+	r := newRig(t, 2)
+	for _, b := range [][]byte{body("g", 1, 1), []byte("not JSON")} {
+		record := recordOf("", b)
+		record.Query = []byte("SdkAppid=1400000000")
+		if _, err := r.spool.Append(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.drain()
+	letters := 0
+	r.read(testDeadTopic, func(int, *publisher.Record) { letters++ })
+	if events := len(r.events()); events != 1 || letters != 1 {
+		t.Errorf("%d events and %d dead letters; want 1 and 1", events, letters)
+	}
+}
+
 // Other commands go to their topic where there is one, and nowhere else.
 func TestOtherCommandsGoToTheCallbacksTopic(t *testing.T) {
 	r := newRig(t, 2)
