@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -184,9 +185,10 @@ func TestClientReusesConnections(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	var dialled int
-	transport := &http.Transport{Dial: func(network, addr string) (net.Conn, error) {
+	var dialer net.Dialer
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		dialled++
-		return net.Dial(network, addr)
+		return dialer.DialContext(ctx, network, addr)
 	}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: patience}
