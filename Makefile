@@ -32,9 +32,11 @@ build: ## build bin/chatbridge
 lint: ## gofmt, go vet, staticcheck, tidy module files, known vulnerabilities (where their list is reached)
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt would change the files above"; exit 1; }
 	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	@GOBIN=$(CURDIR)/bin $(GO) install $(STATICCHECK)
+	bin/staticcheck ./...
 	$(GO) mod tidy -diff
-	@$(GO) run $(GOVULNCHECK) ./... || { test $$? -ne 3 && echo "govulncheck could not run here; known vulnerabilities were not checked"; }
+	@GOBIN=$(CURDIR)/bin $(GO) install $(GOVULNCHECK)
+	@bin/govulncheck ./... || { test $$? -ne 3 && echo "govulncheck could not reach its list: known vulnerabilities were not checked"; }
 
 .PHONY: race
 race: ## run the tests under the race detector
