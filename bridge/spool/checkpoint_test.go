@@ -166,6 +166,30 @@ func TestCheckpointDamage(t *testing.T) {
 	}
 }
 
+// TestDamageInARewrittenCheckpoint: all of it was durable before it had its
+// name, so nothing in it is a torn tail, not even its end.
+func TestDamageInARewrittenCheckpoint(t *testing.T) {
+	t.Parallel()
+	for _, spoil := range []func([]byte) []byte{
+		func(b []byte) []byte { b[headerBytes+frameHeader] ^= 1; return b },
+		func(b []byte) []byte { b[len(b)-8] ^= 1; return b },
+		func(b []byte) []byte { return b[:len(b)-8] },
+	} {
+		d := faultdisk.New(1)
+		s := mustOpen(t, smallSpool(d.Boot(nil)))
+		must(t, s.Checkpoint().Rewrite(addAll("entry one", "entry two")))
+		must(t, s.Close())
+		d.SetBytes(checkpointFile, spoil(d.Bytes(checkpointFile)))
+		s = mustOpen(t, smallSpool(d.Boot(nil)))
+		err := s.Checkpoint().Load(func([]byte) error { return nil })
+		var corrupt *CorruptError
+		if !errors.As(err, &corrupt) {
+			t.Errorf("error is %v", err)
+		}
+		must(t, s.Close())
+	}
+}
+
 func TestCheckpointOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	d := faultdisk.New(1)

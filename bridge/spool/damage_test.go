@@ -268,6 +268,38 @@ func TestHeaderlessSegmentIsSetAside(t *testing.T) {
 	}
 }
 
+// TestSegmentThatWasNeverInUse: one that could not be made for sure, and came
+// to light when its neighbours were released, stands for no positions.
+func TestSegmentThatWasNeverInUse(t *testing.T) {
+	t.Parallel()
+	d := faultdisk.New(1)
+	put := func(h header, records ...string) {
+		g := newGroup(0)
+		for _, body := range records {
+			r := Record{Body: []byte(body)}
+			g.add(&r, r.sum())
+		}
+		b := h.encode(magicSegment)
+		if len(records) > 0 {
+			g.finish(h.base, h.seed())
+			b = append(b, g.buf...)
+		}
+		d.SetBytes(filepath.Join(testDir, segmentName(h.id, h.base)), append(b, make([]byte, 4096)...))
+	}
+	// Segment 1 held 1 to 3, 3 held 4 to 7; both are released. 2 was tried
+	// between them.
+	put(header{id: 2, salt: 2, base: 4, prevID: 1, prevSound: 4, prevEnd: 4})
+	put(header{id: 4, salt: 4, base: 8, prevID: 3, prevSound: 8, prevEnd: 8}, "eight")
+	s := mustOpen(t, smallSpool(d.Boot(nil)))
+	defer s.Close()
+	if s.First() != 8 || s.Stat().Records != 1 {
+		t.Fatalf("%+v", s.Stat())
+	}
+	if got := bodies(t, s.NewReader(0)); len(got) != 1 || got[8] != "eight" || s.Damage() != nil {
+		t.Fatalf("%v, %v", got, s.Damage())
+	}
+}
+
 // TestUnknownVersionIsNotDamage: a file of another version stops Open, and
 // nothing is changed.
 func TestUnknownVersionIsNotDamage(t *testing.T) {

@@ -127,6 +127,20 @@ func TestReaderWaitsAndWakes(t *testing.T) {
 	})
 }
 
+// TestNoWaitForWhatIsThere: what was stored between a look and the wait.
+func TestNoWaitForWhatIsThere(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, smallSpool(faultdisk.New(1).Boot(nil)))
+	defer s.Close()
+	if s.waiter(1) == nil {
+		t.Fatal("no wait at the end")
+	}
+	p := appendBody(t, s, "x")
+	if s.waiter(p) != nil {
+		t.Fatal("a reader would sleep beside a record")
+	}
+}
+
 func TestReaderEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
