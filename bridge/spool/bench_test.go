@@ -27,6 +27,7 @@ func BenchmarkAppend(b *testing.B) {
 			s := mustOpen(b, o)
 			defer s.Close()
 			stop := releaseAlong(b, s)
+			r := benchRecord()
 			b.SetBytes(700)
 			b.ReportAllocs()
 			b.ResetTimer()
@@ -38,7 +39,7 @@ func BenchmarkAppend(b *testing.B) {
 				}
 				wg.Go(func() {
 					for range n {
-						if _, err := s.Append(context.Background(), benchRecord()); err != nil {
+						if _, err := s.Append(context.Background(), r); err != nil {
 							b.Error(err)
 							return
 						}

@@ -17,7 +17,7 @@ type queue struct {
 	room    chan struct{} // closed when forming is taken; nil: nobody waits
 	refuse  error         // appends are answered with this; nil: they are taken
 	closed  bool          // refuse is ErrClosed and stays so
-	size    int           // bytes of the last group taken: what the next is likely to need
+	size    int           // bytes that the next group is likely to need: of the last ones, the largest, fading
 }
 
 func newQueue() *queue {
@@ -74,7 +74,7 @@ func (q *queue) take() *group {
 		return nil
 	}
 	g := q.forming
-	q.size = len(g.buf)
+	q.size = max(len(g.buf), q.size*3/4)
 	q.forming = newGroup(min(q.size+q.size/8+frameHeader, groupBytes+frameHeader))
 	q.freeRoom()
 	return g
