@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -26,9 +27,26 @@ type journal struct {
 	log       Log
 	buf       []byte
 	rewritten int64 // size of the log after the last Rewrite
+
+	// rewrite makes the log small. It takes the lanes' mutexes, so whoever
+	// appends must hold none of them.
+	rewrite func() error
 }
 
+// append writes an entry. On a full disk the log is made small first, for which
+// the spool keeps space: so a full disk drains.
 func (j *journal) append(encode func([]byte) []byte) error {
+	err := j.write(encode)
+	if !errors.Is(err, spool.ErrFull) {
+		return err
+	}
+	if err := j.rewrite(); err != nil {
+		return err
+	}
+	return j.write(encode)
+}
+
+func (j *journal) write(encode func([]byte) []byte) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.buf = encode(j.buf[:0])

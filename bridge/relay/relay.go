@@ -87,6 +87,7 @@ func New(opt Options) *Relay {
 		opt: opt, journal: &journal{log: opt.Spool.Checkpoint()},
 		queueBytes: queueBytes, watchEach: partitionsEach,
 	}
+	r.journal.rewrite = r.rewrite
 	r.deadLetters = newAside(r, opt.DeadLetterTopic)
 	if opt.CallbacksTopic != "" {
 		r.callbacks = newAside(r, opt.CallbacksTopic)

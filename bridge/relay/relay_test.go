@@ -3,6 +3,7 @@ package relay
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -140,6 +141,52 @@ func (c *crashLog) crashed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.n > 0 && c.seen >= c.n
+}
+
+// P1: on a full disk the checkpoint makes itself small, and draining goes on.
+func TestAFullCheckpointIsRewritten(t *testing.T) {
+	r := newRig(t, 2)
+	c := newChat(9, 6, 300)
+	for _, b := range c.bodies {
+		r.append(b)
+	}
+	relay := r.relay()
+	log := &fullLog{Log: relay.journal.log, room: 3}
+	relay.journal.log = log
+	run := r.start(relay)
+	await(t, "everything is settled", func() bool { return run.left((*lane).open) == 0 })
+	if err := run.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if log.rewrites < 2 {
+		t.Errorf("%d rewrites: the log was never full", log.rewrites)
+	}
+	r.check(c)
+}
+
+// fullLog has room for so many entries after each Rewrite.
+type fullLog struct {
+	Log
+	mu             sync.Mutex
+	room, rewrites int
+	used           int
+}
+
+func (f *fullLog) Append(entry []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.used == f.room {
+		return spool.ErrFull
+	}
+	f.used++
+	return f.Log.Append(entry)
+}
+
+func (f *fullLog) Rewrite(write func(add func([]byte) error) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.used, f.rewrites = 0, f.rewrites+1
+	return f.Log.Rewrite(write)
 }
 
 // P6: what cannot be understood goes to the dead letters, whole, with the reason.
