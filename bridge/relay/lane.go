@@ -29,7 +29,9 @@ type lane struct {
 	ready chan struct{} // capacity 1: there is work for send
 	room  chan struct{} // capacity 1: the dispatcher may hand in again
 
-	scratch []verdict // of the order goroutine alone
+	scratch    []verdict  // of the order goroutine alone
+	parcel     parcel     // of the send goroutine alone
+	announcing []decision // of the send goroutine alone
 
 	dispatcher *dispatcher
 	wantsRoom  atomic.Bool // parked: catch-up waits for room

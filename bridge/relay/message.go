@@ -43,21 +43,36 @@ func (o *outgoing) decision() decision {
 	return decision{position: o.position, fact: o.fact}
 }
 
-// message is what Kafka gets of it.
-func (o *outgoing) message() publisher.Message {
-	hole := schema.Hole{From: o.fact.HoleFrom, To: o.fact.HoleTo}
-	headers := o.event.Headers(order(o.fact.Verdict), hole)
+// parcel turns events into Kafka's messages, into memory that it uses again for
+// the next batch. One goroutine uses it.
+type parcel struct {
+	messages []publisher.Message
+	headers  []publisher.Header
+}
+
+// pack returns the messages of a batch; they are good until the next call.
+func (p *parcel) pack(batch []*outgoing) []publisher.Message {
+	p.messages, p.headers = p.messages[:0], p.headers[:0]
+	for _, o := range batch {
+		p.messages = append(p.messages, p.message(o))
+	}
+	return p.messages
+}
+
+// message is what Kafka gets of an event.
+func (p *parcel) message(o *outgoing) publisher.Message {
+	from := len(p.headers)
+	for _, h := range o.event.Headers(order(o.fact.Verdict), schema.Hole{From: o.fact.HoleFrom, To: o.fact.HoleTo}) {
+		p.headers = append(p.headers, publisher.Header(h))
+	}
 	m := publisher.Message{
 		Key:     []byte(o.event.Group.ID),
 		Value:   o.value,
-		Headers: make([]publisher.Header, len(headers)),
+		Headers: p.headers[from:len(p.headers):len(p.headers)],
 		Time:    o.event.RecordTime(),
 	}
 	if o.untimely {
 		m.Time = o.event.ReceivedAt
-	}
-	for i, h := range headers {
-		m.Headers[i] = publisher.Header(h)
 	}
 	return m
 }

@@ -45,7 +45,7 @@ const (
 	defaultLinger  = 2 * time.Millisecond
 	checkpointEach = time.Second
 	// maxBatchBytes bounds a batch before compression.
-	maxBatchBytes = 512 << 10
+	maxBatchBytes = 800 << 10
 	limitWithin   = 2 * time.Second
 )
 

@@ -87,7 +87,7 @@ func (l *lane) cut(ctx context.Context) ([]*outgoing, error) {
 func (l *lane) batchLocked() (n int, full bool) {
 	bytes := 0
 	for n < len(l.out) && n < maxBatchRecords {
-		bytes += int(l.out[n].size())
+		bytes += len(l.out[n].value) + recordEnvelope
 		if n > 0 && bytes > l.relay.batchBytes {
 			return n, true
 		}
@@ -95,6 +95,10 @@ func (l *lane) batchLocked() (n int, full bool) {
 	}
 	return n, n == maxBatchRecords || bytes >= l.relay.batchBytes
 }
+
+// recordEnvelope is about what key, headers and framing of a record take. A
+// batch that turns out to be larger than its topic takes is halved.
+const recordEnvelope = 768
 
 // maxBatchRecords bounds a batch by count, so that what an ambiguous answer
 // leaves open stays small.
@@ -115,7 +119,7 @@ func (l *lane) takeOutLocked(n int) []*outgoing {
 // halved until the one event that it refuses stands alone.
 func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Identity) error {
 	base, err := l.partition.Publish(ctx, publisher.Batch{
-		Messages: messages(batch),
+		Messages: l.parcel.pack(batch),
 		Resend:   id,
 		Announce: func(id publisher.Identity) error { return l.announce(id, batch) },
 		From:     l.nextOffset(),
@@ -169,10 +173,11 @@ func (l *lane) announce(id publisher.Identity, batch []*outgoing) error {
 	finished := l.finished
 	l.finished = nil
 	l.mu.Unlock()
-	ds := make([]decision, len(batch))
-	for i, o := range batch {
-		ds[i] = o.decision()
+	ds := l.announcing[:0]
+	for _, o := range batch {
+		ds = append(ds, o.decision())
 	}
+	l.announcing = ds
 	if err := l.relay.journal.appendFinished(l.id, finished); err != nil {
 		return err
 	}
@@ -229,14 +234,6 @@ func refusal(e *publisher.RejectedError) schema.Reason {
 		return schema.ReasonTooLargeForTopic
 	}
 	return schema.ReasonRejected
-}
-
-func messages(batch []*outgoing) []publisher.Message {
-	ms := make([]publisher.Message, len(batch))
-	for i, o := range batch {
-		ms[i] = o.message()
-	}
-	return ms
 }
 
 // pause waits for d or the end of ctx.
