@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/chatbridge/chatbridge/bridge/spool"
-	"github.com/chatbridge/chatbridge/publisher"
-	"github.com/chatbridge/chatbridge/schema"
 )
 
 // catchUp serves the parked lanes that have room again, several in one pass
@@ -90,8 +88,7 @@ func splitFor(served map[int]*lane, lanes int, entries []spool.Entry) (byLane ma
 	for i := range entries {
 		e := &entries[i]
 		newest = max(newest, e.Record.ReceivedAt.UnixNano())
-		group := schema.Route(e.Record.Body, buf)
-		lane := publisher.PartitionFor(group, lanes)
+		lane := placeOf(e, buf, lanes)
 		if l, ok := served[lane]; ok && e.Position >= l.from {
 			byLane[lane] = append(byLane[lane], *e)
 		}

@@ -171,13 +171,17 @@ func (d *dispatcher) split(entries []spool.Entry) (byLane [][]spool.Entry, newes
 	for i := range entries {
 		e := &entries[i]
 		newest = max(newest, e.Record.ReceivedAt.UnixNano())
-		group := schema.Route(e.Record.Body, buf)
-		lane := publisher.PartitionFor(group, len(d.lanes))
+		lane := placeOf(e, buf, len(d.lanes))
 		if l := d.lanes[lane]; !l.parked && e.Position >= l.from {
 			d.scratch[lane] = append(d.scratch[lane], *e)
 		}
 	}
 	return d.scratch, newest
+}
+
+// placeOf is the lane of a record among n: the partition of its group.
+func placeOf(e *spool.Entry, buf []byte, n int) int {
+	return publisher.PartitionFor(schema.Route(e.Record.Body, buf), n)
 }
 
 // offer hands a lane its records, or parks it when it stays full while another
