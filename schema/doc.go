@@ -6,7 +6,7 @@
 //
 //	query ──ParseQuery──► Request ─┐
 //	body  ──Check (may it be acknowledged as good?)
-//	      ──Peek (which partition?)│
+//	      ──Peek, Route (whose?)   │
 //	      ──Normalize ◄────────────┘──► Event ──AppendJSON──► value ──Decode──► Event
 //	                                      └──Headers──► headers ──ParseHeaders──► Marks
 //
@@ -14,7 +14,8 @@
 //
 //   - Check, Peek and Normalize read a body through the same code and agree:
 //     Check returns the error that Normalize would, Peek the group that Normalize
-//     would, whatever the command.
+//     would, whatever the command. Route returns the same group of a body that
+//     is readable, at a glance.
 //   - A body has a defined answer, whatever it holds: an event, or an
 //     *UnreadableError with a code and a sentence that hold no text of the message.
 //   - What Normalize returns, AppendJSON encodes; what AppendJSON writes validates
