@@ -14,15 +14,21 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: dev
 dev: build ## run the bridge on an embedded Kafka, with simulated traffic (Ctrl-C ends it)
 	@$(BINARY) dev
 
 .PHONY: test
-test: ## run every test that needs nothing but Go
-	$(GO) test ./...
+test: ## run every test; on a real Kafka where Docker or Java is there, else on an embedded one
+	@mkdir -p bin && rm -f bin/kafka-summary.txt
+	CHATBRIDGE_TEST_SUMMARY=$(CURDIR)/bin/kafka-summary.txt $(GO) test -timeout 30m ./...
+	@cat bin/kafka-summary.txt 2>/dev/null || echo "the integration tests had passed before, and nothing has changed since"
+
+.PHONY: test-integration
+test-integration: ## run the integration tests on a real Kafka, and fail where there is none
+	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 60m -v ./integration
 
 .PHONY: build
 build: ## build bin/chatbridge
@@ -39,8 +45,8 @@ lint: ## gofmt, go vet, staticcheck, tidy module files, known vulnerabilities (w
 	@bin/govulncheck ./... || { test $$? -ne 3 && echo "govulncheck could not reach its list: known vulnerabilities were not checked"; }
 
 .PHONY: race
-race: ## run the tests under the race detector
-	$(GO) test -race ./...
+race: ## run the tests under the race detector, on an embedded Kafka
+	CHATBRIDGE_TEST_KAFKA=fake $(GO) test -race ./...
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser and decoder, FUZZTIME each (default 30s)

@@ -24,8 +24,8 @@ const warm = time.Second
 // on the same machine and takes its share. Goal: at least 0.5.
 func BenchmarkAnswered(b *testing.B) {
 	const conns = 256
-	kafka := startBroker(b)
-	bridge := startBridge(b, kafka.addr)
+	kafka := startKafka(b, spec{fake: true})
+	bridge := startBridge(b, kafka)
 	bare, target := startEcho(b)
 	toBridge, toEcho := newGenerator(b, bridge.url, conns), newGenerator(b, target, conns)
 	toEcho.closed(warm)
@@ -40,11 +40,11 @@ func BenchmarkAnswered(b *testing.B) {
 		t.add("generator CPU us", float64((cpuOf(os.Getpid())-own).Microseconds())/float64(plain.ok))
 
 		published := bridge.metric("chatbridge_publish_records_total")
-		beforeBridge, beforeKafka := cpu(bridge.process), cpu(kafka.process)
+		beforeBridge, beforeKafka := cpu(bridge.process), kafka.cpu()
 		durable := toBridge.closed(stretch)
 		t.add("bridge answers/s", durable.perSecond())
 		t.add("bridge CPU us", float64((cpu(bridge.process)-beforeBridge).Microseconds())/float64(durable.ok))
-		t.add("kafka CPU us", float64((cpu(kafka.process)-beforeKafka).Microseconds())/float64(durable.ok))
+		t.add("kafka CPU us", float64((kafka.cpu()-beforeKafka).Microseconds())/float64(durable.ok))
 		t.add("published/s meanwhile", (bridge.metric("chatbridge_publish_records_total")-published)/durable.took.Seconds())
 		t.add("ratio", durable.perSecond()/plain.perSecond())
 		t.add("failed", float64(durable.failed+plain.failed))
@@ -61,8 +61,8 @@ func BenchmarkAnswered(b *testing.B) {
 func BenchmarkAnswerTimes(b *testing.B) {
 	for _, rate := range []int{5000, 10000} {
 		b.Run(fmt.Sprintf("%d", rate), func(b *testing.B) {
-			kafka := startBroker(b)
-			bridge := startBridge(b, kafka.addr, "spool.max_bytes=8GiB")
+			kafka := startKafka(b, spec{fake: true})
+			bridge := startBridge(b, kafka, "spool.max_bytes=8GiB")
 			g := newGenerator(b, bridge.url, 256)
 			g.open(rate, warm)
 			t := newTable(b)
@@ -90,14 +90,14 @@ func BenchmarkAnswerTimes(b *testing.B) {
 // average half of one is too much. Goals: p50 5 ms, p99 50 ms.
 func BenchmarkConsumable(b *testing.B) {
 	const rate = 5000
-	kafka := startBroker(b)
-	bridge := startBridge(b, kafka.addr)
+	kafka := startKafka(b, spec{fake: true})
+	bridge := startBridge(b, kafka)
 	g := newGenerator(b, bridge.url, 64)
 	g.open(rate, warm)
 	bridge.drained()
 	t := newTable(b)
 	for range sizes.rounds {
-		c := startConsumer(b, kafka)
+		c := startConsumer(b, kafka, bridge.events)
 		l := g.open(rate, stretch)
 		eventually(b, "all is consumed", func() error { return c.has(l.ok) })
 		times := c.stop()
@@ -125,11 +125,11 @@ type consumer struct {
 }
 
 // startConsumer reads the topic from its end, and returns once it is there.
-func startConsumer(t testing.TB, kafka *broker) *consumer {
+func startConsumer(t testing.TB, kafka *cluster, topic string) *consumer {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &consumer{
-		client: kafka.client(kgo.ConsumeTopics(eventsTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), kgo.FetchMaxWait(100*time.Millisecond)),
+		client: kafka.client(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), kgo.FetchMaxWait(100*time.Millisecond)),
 		cancel: cancel, ended: make(chan struct{}),
 	}
 	polled := make(chan struct{})

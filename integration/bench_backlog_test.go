@@ -32,11 +32,10 @@ func BenchmarkDrain(b *testing.B) {
 
 func drainOnce(b *testing.B, t *table, records int, options string) {
 	b.Helper()
-	kafka := startBroker(b, options)
-	defer kafka.kill()
-	bridge := newBridge(b, kafka.addr)
+	kafka := startKafka(b, spec{fake: true, options: options})
+	defer kafka.discard()
+	bridge := newBridge(b, kafka)
 	defer os.RemoveAll(bridge.spool)
-	defer os.RemoveAll(kafka.data)
 	fill(bridge, records, backlogStreams)
 	t.add("backlog GB", spoolBytes(b, bridge))
 	begun := time.Now()
@@ -57,7 +56,7 @@ func drainOnce(b *testing.B, t *table, records int, options string) {
 	t.add("ready ms", ms(ready))
 	t.add("first batch ms", ms(first.Sub(begun)))
 	t.add("bridge CPU us", float64(cpu(bridge.process).Microseconds())/float64(records))
-	t.add("kafka CPU us", float64(cpu(kafka.process).Microseconds())/float64(records))
+	t.add("kafka CPU us", float64(kafka.cpu().Microseconds())/float64(records))
 	t.add("most RSS MB", most)
 	wait()
 	bridge.kill()
@@ -68,7 +67,7 @@ func drainOnce(b *testing.B, t *table, records int, options string) {
 // of the process; after a reboot it takes what the disk takes to read them.
 // Goal: at most 2 s.
 func BenchmarkStart(b *testing.B) {
-	bridge := newBridge(b, "127.0.0.1:1", "spool.max_bytes=40GiB")
+	bridge := newBridge(b, nowhere(), "spool.max_bytes=40GiB")
 	defer os.RemoveAll(bridge.spool)
 	fill(bridge, recordsOf(10*gigabyte), backlogStreams)
 	t := newTable(b)
@@ -92,8 +91,8 @@ func BenchmarkStart(b *testing.B) {
 // it. One round, for it is long and hardly varies. Goal: at most 200 MB.
 func BenchmarkMemory(b *testing.B) {
 	streams := int(1e6*sizes.scale) / writers * writers
-	kafka := startBroker(b)
-	bridge := newBridge(b, kafka.addr)
+	kafka := startKafka(b, spec{fake: true})
+	bridge := newBridge(b, kafka)
 	fill(bridge, streams, streams)
 	bridge.start()
 	bridge.ready()

@@ -2,12 +2,14 @@ package integration
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,10 +17,8 @@ import (
 )
 
 const (
-	app         = 1400000000
-	appToken    = "a token of the tests"
-	eventsTopic = "chat.group-messages"
-	deadTopic   = "chat.group-messages.dlq"
+	app      = 1400000000
+	appToken = "a token of the tests"
 )
 
 // bridge is one installation: a configuration, a spool and two ports that stay
@@ -29,6 +29,8 @@ type bridge struct {
 	spool  string // the directory
 	url    string // callbacks
 	ops    string // the operator's listener
+	events string // the topics
+	dead   string
 	log    string
 	set    []string // settings over the file, key=value
 
@@ -37,13 +39,14 @@ type bridge struct {
 
 // newBridge returns a bridge that is not running yet. set is settings that
 // differ from the file's.
-func newBridge(t testing.TB, kafka string, set ...string) *bridge {
+func newBridge(t testing.TB, kafka *cluster, set ...string) *bridge {
 	t.Helper()
 	dir := newDir(t, "bridge")
 	b := &bridge{
 		t: t, config: filepath.Join(dir, "chatbridge.yaml"), spool: filepath.Join(dir, "spool"),
-		log: logFile(t, "serve"), set: set,
+		events: topicOf(t), log: logFile(t, "serve"), set: append(kafka.settings(), set...),
 	}
+	b.dead = b.events + ".dlq"
 	callbacks := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	ops := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	b.url, b.ops = "http://"+callbacks+"/callback", "http://"+ops
@@ -53,22 +56,34 @@ apps:
     tokens: [%q]
 spool: {dir: %q, min_free: 32MiB}
 kafka:
-  brokers: [%q]
+  brokers: %s
   topic: %s
   dead_letter_topic: %s
   create_topics: true
   partitions: 12
-  replication_factor: 1
 ops: {listen: %q}
-`, callbacks, app, appToken, b.spool, kafka, eventsTopic, deadTopic, ops)
+`, callbacks, app, appToken, b.spool, list(kafka.addr), b.events, b.dead, ops)
 	if err := os.WriteFile(b.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
+// topicOf is the test's own topic: tests share a Kafka, and one that was given may
+// still have those of the run before.
+func topicOf(t testing.TB) string {
+	name := regexp.MustCompile(`[^a-zA-Z0-9]+`).ReplaceAllString(t.Name(), "-")
+	return fmt.Sprintf("chat.%s.%x-%d", name, sizes.seed, os.Getpid())
+}
+
+// list is addresses as YAML.
+func list(addresses string) string {
+	quoted, _ := json.Marshal(strings.Split(addresses, ",")) // texts can be written
+	return string(quoted)
+}
+
 // startBridge returns a bridge that is ready.
-func startBridge(t testing.TB, kafka string, set ...string) *bridge {
+func startBridge(t testing.TB, kafka *cluster, set ...string) *bridge {
 	t.Helper()
 	b := newBridge(t, kafka, set...)
 	b.start()

@@ -11,8 +11,8 @@ import (
 func TestCommandsOnALiveBridge(t *testing.T) {
 	t.Parallel()
 	dice(t)
-	kafka := newBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := newKafka(t, spec{})
+	b := startBridge(t, kafka)
 	ledger := newLedger(t)
 	s := send(b, ledger, "--rate", "0", "--count", "1000")
 

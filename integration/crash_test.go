@@ -27,7 +27,7 @@ func variants() []variant {
 type crashRun struct {
 	t      *testing.T
 	rnd    *rand.Rand
-	kafka  *broker
+	kafka  *cluster
 	bridge *bridge
 	sender *sender
 	ledger string
@@ -37,8 +37,8 @@ type crashRun struct {
 
 func newCrashRun(t *testing.T, v variant) *crashRun {
 	t.Helper()
-	r := &crashRun{t: t, rnd: dice(t), kafka: startBroker(t)}
-	r.bridge = startBridge(t, r.kafka.addr)
+	r := &crashRun{t: t, rnd: dice(t), kafka: startKafka(t, spec{})}
+	r.bridge = startBridge(t, r.kafka)
 	r.ledger = newLedger(t)
 	r.sender = startSend(r.bridge, r.ledger, append([]string{"--rate", itoa(sizes.rate)}, v.args...)...)
 	r.somethingIsStored()

@@ -5,7 +5,8 @@
 //
 //	main_test.go      builds the program; is the other processes (below)
 //	harness_test.go   processes, ports, waiting
-//	broker_test.go    the Kafka; bridge_test.go serve; sender_test.go send and audit
+//	kafka_test.go     the Kafka, kafka_way_test.go how it is got (below)
+//	bridge_test.go    serve; sender_test.go send and audit
 //	commands_test.go  the commands beside a running bridge
 //	order_test.go     disorder, copies and holes in, order out            P1 P3 P4 P5 P9
 //	crash_test.go     kill -9 of the bridge, of the Kafka, of both        P1 P3 P4
@@ -16,11 +17,26 @@
 //	bench_*_test.go   what is promised of speed, measured; load_test.go the
 //	                  generator, fill_test.go backlogs, measure_test.go figures
 //
+// # Which Kafka
+//
+// A real one wherever one can be had. In this order: the one that
+// CHATBRIDGE_TEST_BROKERS names (host:port, comma-separated), where tests that
+// stop or change their Kafka are not run; containers of the image apache/kafka,
+// where a Docker daemon answers; a JVM process, where Java and Maven are; and only
+// then kfake, a Kafka inside the test binary, for the tests that it can carry.
+// CHATBRIDGE_TEST_KAFKA asks for one of them (container, jvm, fake) or for any real
+// one (real): what can't be had then fails the run. kafka/version names the
+// versions, kafka/get gets jars and image; CHATBRIDGE_TEST_KAFKA_VERSION asks for
+// another version. The end of a run says which Kafka it was, and what was not
+// covered.
+//
+// Tests that leave Kafka alone share one, each with topics of its own.
+//
 // # The other processes
 //
 // The test binary starts itself again with an environment variable that says
-// what it is then: a Kafka (kfake, its data on disk, so that it can be killed and
-// come back), or one of the benchmark's tools. A real Kafka is not needed.
+// what it is then: a kfake (its data on disk, so that it can be killed and come
+// back), or one of the benchmark's tools.
 //
 // # How much
 //

@@ -37,8 +37,8 @@ func documented(t *testing.T) map[string]string {
 func TestMetricsAreThoseOfTheReadme(t *testing.T) {
 	t.Parallel()
 	want := documented(t)
-	kafka := startBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := sharedKafka(t)
+	b := startBridge(t, kafka)
 	post(t, b, query(commandAfterSend), golden(t, "specification.callback.json"))
 	post(t, b, query(commandAfterSend), []byte("not JSON"))
 	b.drained()
@@ -148,8 +148,8 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 // TestOperatorsPages: what the operator's listener shows answers.
 func TestOperatorsPages(t *testing.T) {
 	t.Parallel()
-	kafka := startBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := sharedKafka(t)
+	b := startBridge(t, kafka)
 	for _, path := range []string{"/", "/status", "/metrics", "/livez", "/readyz"} {
 		if err := b.probe(path, http.StatusOK); err != nil {
 			t.Error(err)

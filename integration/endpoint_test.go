@@ -51,14 +51,14 @@ func count(n int) func([]*kgo.Record) bool {
 // headers and time as the design says.
 func TestSpecificationsExampleBecomesItsEvent(t *testing.T) {
 	t.Parallel()
-	kafka := startBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := sharedKafka(t)
+	b := startBridge(t, kafka)
 	before := time.Now()
 	if a := post(t, b, query(commandAfterSend), golden(t, "specification.callback.json")); !a.ok() {
 		t.Fatalf("answer %+v", a)
 	}
 	after := time.Now()
-	r := kafka.read(eventsTopic, count(1))[0]
+	r := kafka.read(b.events, count(1))[0]
 
 	var event struct {
 		ReceivedAt time.Time `json:"received_at"`
@@ -131,8 +131,8 @@ func javaPartition(key []byte, partitions int32) int32 {
 // dead-letter topic whole, with the reason.
 func TestUnreadableBodyIsDeadLettered(t *testing.T) {
 	t.Parallel()
-	kafka := startBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := sharedKafka(t)
+	b := startBridge(t, kafka)
 	cases := []struct {
 		reason, body, key string
 	}{
@@ -150,7 +150,7 @@ func TestUnreadableBodyIsDeadLettered(t *testing.T) {
 		}
 	}
 	b.drained()
-	for _, r := range kafka.read(deadTopic, count(len(cases))) {
+	for _, r := range kafka.read(b.dead, count(len(cases))) {
 		reason, ours := bodies[string(r.Value)]
 		if !ours {
 			t.Errorf("dead letter %q is not what was sent", r.Value)
@@ -186,7 +186,7 @@ func TestUnreadableBodyIsDeadLettered(t *testing.T) {
 // refused leaves nothing in the spool.
 func TestEndpointTable(t *testing.T) {
 	t.Parallel()
-	b := startBridge(t, "127.0.0.1:1") // no Kafka is needed to refuse
+	b := startBridge(t, nowhere()) // no Kafka is needed to refuse
 	body := string(golden(t, "specification.callback.json"))
 	without := func(name string) url.Values { q := query(commandAfterSend); q.Del(name); return q }
 	with := func(name, value string) url.Values {

@@ -76,13 +76,16 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	whole.end()
+	report()
+	return code
 }
 
 // play is a process that is not the tests; it returns the exit code.
 func play(role string) int {
 	roles := map[string]func() error{
-		brokerRole: playBroker, echoRole: playEcho, fillRole: playFill,
+		fakeRole: playFake, echoRole: playEcho, fillRole: playFill,
 	}
 	run, ok := roles[role]
 	if !ok {

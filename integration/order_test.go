@@ -10,8 +10,8 @@ import (
 func TestOrderUnderDisorder(t *testing.T) {
 	t.Parallel()
 	dice(t)
-	kafka := startBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := sharedKafka(t)
+	b := startBridge(t, kafka)
 	ledger := newLedger(t)
 	s := send(b, ledger, "--rate", "0", "--count", strconv.Itoa(sizes.messages))
 	t.Log(s)

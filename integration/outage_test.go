@@ -16,8 +16,8 @@ import (
 func TestKafkaAbsentAtStart(t *testing.T) {
 	t.Parallel()
 	dice(t)
-	kafka := newBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := newKafka(t, spec{})
+	b := startBridge(t, kafka)
 	ledger := newLedger(t)
 	load := []string{"--rate", itoa(sizes.rate), "--count", itoa(3 * sizes.rate)}
 	away := send(b, ledger, load...)
@@ -46,8 +46,8 @@ func TestKafkaAbsentAtStart(t *testing.T) {
 func TestKafkaAwayForAWhile(t *testing.T) {
 	t.Parallel()
 	rnd := dice(t)
-	kafka := startBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := startKafka(t, spec{})
+	b := startBridge(t, kafka)
 	ledger := newLedger(t)
 	s := startSend(b, ledger, "--rate", itoa(sizes.rate), "--retry", "-1")
 	eventually(t, "traffic flows", func() error { return b.above("chatbridge_publish_records_total", 100) })
@@ -72,8 +72,8 @@ func TestKafkaAwayForAWhile(t *testing.T) {
 func TestFullSpoolRefusesAndResumes(t *testing.T) {
 	t.Parallel()
 	dice(t)
-	kafka := newBroker(t)
-	b := startBridge(t, kafka.addr, "spool.max_bytes=256MiB")
+	kafka := newKafka(t, spec{})
+	b := startBridge(t, kafka, "spool.max_bytes=256MiB")
 	ledger := newLedger(t)
 	first := send(b, ledger, "--rate", "0", "--count", "6000", "--body-size", "65536")
 	t.Log(first)
@@ -110,8 +110,8 @@ func TestDamagedCheckpointStillOnceAndInOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rnd := dice(t)
-			kafka := startBroker(t)
-			b := startBridge(t, kafka.addr)
+			kafka := startKafka(t, spec{})
+			b := startBridge(t, kafka)
 			ledger := newLedger(t)
 			s := startSend(b, ledger, "--rate", itoa(sizes.rate), "--retry", "-1")
 			eventually(t, "traffic flows", func() error {

@@ -13,8 +13,8 @@ import (
 func TestTermUnderLoadLosesNothing(t *testing.T) {
 	t.Parallel()
 	dice(t)
-	kafka := startBroker(t)
-	b := startBridge(t, kafka.addr)
+	kafka := sharedKafka(t)
+	b := startBridge(t, kafka)
 	ledger := newLedger(t)
 	s := startSend(b, ledger, "--rate", itoa(sizes.rate), "--retry", "-1")
 	for range 3 {
@@ -36,8 +36,8 @@ func TestTermUnderLoadLosesNothing(t *testing.T) {
 func TestSecondTermEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	dice(t)
-	kafka := newBroker(t)
-	b := startBridge(t, kafka.addr, "shutdown_timeout=1h")
+	kafka := newKafka(t, spec{})
+	b := startBridge(t, kafka, "shutdown_timeout=1h")
 	ledger := newLedger(t)
 	send(b, ledger, "--rate", "0", "--count", "2000")
 	b.signal(syscall.SIGTERM)
@@ -59,9 +59,9 @@ func TestSecondTermEndsAtOnce(t *testing.T) {
 // and the first one goes on undisturbed.
 func TestSecondBridgeOnOneSpoolIsRefused(t *testing.T) {
 	t.Parallel()
-	kafka := startBroker(t)
-	b := startBridge(t, kafka.addr)
-	other := newBridge(t, kafka.addr, "spool.dir="+b.spool)
+	kafka := sharedKafka(t)
+	b := startBridge(t, kafka)
+	other := newBridge(t, kafka, "spool.dir="+b.spool)
 	other.start()
 	if code := other.exit(); code != 1 {
 		t.Errorf("the second bridge ended with %d", code)
