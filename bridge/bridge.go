@@ -98,6 +98,7 @@ func (b *Bridge) openRelay() error {
 		Resequence:      b.cfg.Resequence.buffer(),
 		Logger:          b.opt.Logger.Named("relay"),
 		Hooks:           b.metrics.relayHooks(b.opt.Hooks),
+		Boot:            bootID(),
 		Now:             b.opt.Now,
 	})
 	return nil

@@ -472,14 +472,7 @@ func TestTailReadWaitsForWhatIsNotReplicatedYet(t *testing.T) {
 			if time.Now().After(behind) {
 				return nil, nil, false
 			}
-			res := req.ResponseKind().(*kmsg.FetchResponse) // one record is replicated, there is nothing behind it
-			part := kmsg.NewFetchResponseTopicPartition()
-			part.HighWatermark, part.LastStableOffset, part.LogStartOffset = 1, 1, 0
-			topic := kmsg.NewFetchResponseTopic()
-			topic.Topic, topic.Partitions = testTopic, append(topic.Partitions, part)
-			res.Topics = append(res.Topics, topic)
-			w.cluster.SleepControl(func() { time.Sleep(500 * time.Millisecond) })
-			return res, nil, true
+			return oneReplicated(w, req), nil, true
 		})
 		f.next(protocol.Produce, 1, loseAnswer)
 		if base := mustPublish(t, p, &l, "b"); base != 1 {

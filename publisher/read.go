@@ -26,6 +26,9 @@ type Record struct {
 type ReadOptions struct {
 	// MaxWait is how long to wait at the end for a first new record; 0 = not at all.
 	MaxWait time.Duration
+	// Whole reads to the end of the leader's log instead, and waits for what its replicas have not confirmed yet: nothing that the
+	// leader has taken before the call is missed.
+	Whole bool
 	// MaxBytes bounds one fetch, and so the memory in use, before unpacking; a larger single batch comes whole. 0 = 4 MiB.
 	MaxBytes int
 }
@@ -80,6 +83,11 @@ func (r *reading) step(ctx context.Context) (err error) {
 		}
 	}()
 	wait := r.options.MaxWait
+	if r.options.Whole && r.end < 0 {
+		if r.end, err = r.p.logEnd(ctx, at); err != nil {
+			return err
+		}
+	}
 	if r.end >= 0 {
 		wait = searchWait // records up to the end are there: this only bounds a fetch that meets trouble
 	}
@@ -100,7 +108,26 @@ func (r *reading) step(ctx context.Context) (err error) {
 	if r.end < 0 {
 		r.end = max(res.highWatermark, r.next) // after a wait, what has come counts too
 	}
-	r.done = r.next >= r.end || (r.next == before && r.next >= res.highWatermark)
+	r.done = r.next >= r.end
+	if r.next == before && r.next >= res.highWatermark && !r.done {
+		return r.stalled(ctx, at)
+	}
+	return nil
+}
+
+// stalled decides what it means that there is nothing more to read below the end that was asked for: what the log has lost since is
+// no longer waited for, and what the replicas do not have yet only where the whole log is read.
+func (r *reading) stalled(ctx context.Context, at place) error {
+	if !r.options.Whole {
+		r.done = true
+		return nil
+	}
+	end, err := r.p.logEnd(ctx, at)
+	if err != nil {
+		return err
+	}
+	r.end = min(r.end, end)
+	r.done = r.next >= r.end
 	return nil
 }
 

@@ -341,3 +341,47 @@ func TestToolsGiveUpAfterTheirPatience(t *testing.T) {
 		}
 	})
 }
+
+// P4: a reader of the whole log waits for what the replicas do not have yet, and no longer for what the log has lost since.
+func TestReadOfTheWholeLogWaitsForWhatIsNotReplicatedYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		p := w.client().Partition(testTopic, 0)
+		var l ledger
+		mustPublish(t, p, &l, "a")
+		mustPublish(t, p, &l, "b")
+		behind := time.Now().Add(time.Minute)
+		w.cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			fetch := req.(*kmsg.FetchRequest)
+			if fetch.Topics[0].Partitions[0].FetchOffset < 1 || time.Now().After(behind) {
+				return nil, nil, false
+			}
+			return oneReplicated(w, req), nil, true
+		})
+		for _, whole := range []bool{false, true} {
+			begin := time.Now()
+			var got []string
+			next, err := p.ReadWith(t.Context(), 1, ReadOptions{Whole: whole}, func(r *Record) error {
+				got = append(got, string(r.Value))
+				return nil
+			})
+			waited := time.Since(begin) > 30*time.Second
+			if err != nil || waited != whole || (next == 2) != whole || (len(got) == 1) != whole {
+				t.Errorf("whole %v: read %v up to %d, waited %v: %v", whole, got, next, waited, err)
+			}
+		}
+	})
+}
+
+// oneReplicated is a Fetch response of a partition of which one record is replicated, and nothing is to be had behind it.
+func oneReplicated(w *world, req kmsg.Request) kmsg.Response {
+	res := req.ResponseKind().(*kmsg.FetchResponse)
+	part := kmsg.NewFetchResponseTopicPartition()
+	part.HighWatermark, part.LastStableOffset, part.LogStartOffset = 1, 1, 0
+	topic := kmsg.NewFetchResponseTopic()
+	topic.Topic, topic.Partitions = testTopic, append(topic.Partitions, part)
+	res.Topics = append(res.Topics, topic)
+	w.cluster.SleepControl(func() { time.Sleep(500 * time.Millisecond) })
+	return res
+}

@@ -120,6 +120,36 @@ func (r *Relay) save() error {
 	return r.opt.Spool.Release(low)
 }
 
+// boot is what the log says of this run's: no boot at all as long as a lane is
+// still in doubt about the former run, so that the next run is, too.
+func (r *Relay) boot() string {
+	if r.doubtful && r.recovering.Load() > 0 {
+		return ""
+	}
+	return r.opt.Boot
+}
+
+// recovered notes that one more lane knows what of the former run arrived.
+func (r *Relay) recovered() error {
+	if r.recovering.Add(-1) > 0 || !r.doubtful {
+		return nil
+	}
+	return r.journal.append(func(b []byte) []byte { return appendRun(b, r.boot(), false) })
+}
+
+// end says in the log that it is whole: of what was sent, nothing is missing in
+// it. Without that, and after another boot of the machine, its end is in doubt.
+func (r *Relay) end() error {
+	if err := r.save(); err != nil {
+		return err
+	}
+	boot := r.boot()
+	if err := r.journal.append(func(b []byte) []byte { return appendRun(b, boot, boot != "") }); err != nil {
+		return err
+	}
+	return r.journal.sync()
+}
+
 func (l *lane) save() (spool.Position, error) {
 	l.mu.Lock()
 	finished := l.finished
@@ -142,6 +172,9 @@ func (r *Relay) rewrite() error {
 	began := r.opt.Now()
 	err := j.log.Rewrite(func(add func([]byte) error) error {
 		if err := add(appendLayout(nil, layout{partitions: len(r.lanes), topic: r.opt.Topic})); err != nil {
+			return err
+		}
+		if err := add(appendRun(nil, r.boot(), false)); err != nil {
 			return err
 		}
 		for _, l := range r.lanes {

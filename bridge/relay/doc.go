@@ -46,7 +46,11 @@
 // The machine lost power: the end of the log may be missing. What is missing is
 // in the tail, if it got that far: each record there that the log does not know
 // is noted by its id, the resequencer is told what was published, and the spool's
-// copy is passed over. Nothing of the dead machine is on its way any more.
+// copy is passed over. A batch that nobody knows of may still lie with a broker
+// that has not read it yet. So where the log was cut, or was last written in
+// another boot of the machine and not ended, each partition is read to the end of
+// its leader's log, given quietFor from the leader's first answer on, and read
+// on; only then something is sent.
 //
 // Everything that was decided and not settled leaves first, in the order in
 // which it was decided, with the marks that were decided: a crash changes no

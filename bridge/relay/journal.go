@@ -20,6 +20,7 @@ import (
 //	intent   lane, identity, decisions                      about to be sent as one batch
 //	settled  lane, identity, next offset                    Kafka has that batch
 //	stream   lane, key, state                               resequence.Buffer.Save
+//	run      boot, ended                                    a run began on that boot of the machine, or ended well
 //
 // Positions in a list are written as differences. A decision is
 //
@@ -37,6 +38,7 @@ const (
 	entryIntent
 	entrySettled
 	entryStream
+	entryRun
 )
 
 // journalVersion is the version of the entries' encoding.
@@ -109,6 +111,15 @@ func appendStream(b []byte, lane int, key resequence.Key, state []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(lane))
 	b = append(b, key[:]...)
 	return append(b, state...)
+}
+
+func appendRun(b []byte, boot string, ended bool) []byte {
+	b = append(b, byte(entryRun))
+	b = appendBytes(b, []byte(boot))
+	if ended {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 func appendIdentity(b []byte, id publisher.Identity) []byte {

@@ -24,22 +24,22 @@ func (l *lane) run(ctx context.Context) error {
 
 // recover reads the partition's tail, to learn what of the former run arrived
 // there: the checkpoint knows only what it was told before the process died.
+//
+// Where the checkpoint may have lost its end, a batch can be on its way of which
+// it says nothing, and which the broker would take after the tail was read. From
+// the first answer of the partition's leader on, it is given quiet to arrive.
 func (l *lane) recover(ctx context.Context) error {
-	for attempt := 0; ; attempt++ {
-		err := l.readTail(ctx)
-		if err == nil {
-			break
+	if err := l.insist(ctx, l.readTail); err != nil {
+		return err
+	}
+	if l.relay.doubtful {
+		if err := pause(ctx, l.relay.quiet); err != nil {
+			return err
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		l.logger().Warn("kafka's tail cannot be read yet; this partition's records wait in the spool", zap.Error(err))
-		l.setTrouble(err)
-		if err := pause(ctx, backoff(attempt)); err != nil {
+		if err := l.insist(ctx, l.readOn); err != nil {
 			return err
 		}
 	}
-	l.setTrouble(nil)
 	l.mu.Lock()
 	l.replay.arm(l.relay.until)
 	low, next, settled := l.lowLocked(), l.savedNextLocked(), l.replay.settled
@@ -52,7 +52,29 @@ func (l *lane) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	return l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) })
+	if err := l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) }); err != nil {
+		return err
+	}
+	return l.relay.recovered()
+}
+
+// insist reads until it succeeds.
+func (l *lane) insist(ctx context.Context, read func(context.Context) error) error {
+	for attempt := 0; ; attempt++ {
+		err := read(ctx)
+		if err == nil {
+			l.setTrouble(nil)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.logger().Warn("kafka's tail cannot be read yet; this partition's records wait in the spool", zap.Error(err))
+		l.setTrouble(err)
+		if err := pause(ctx, backoff(attempt)); err != nil {
+			return err
+		}
+	}
 }
 
 func (l *lane) setTrouble(err error) {
@@ -76,7 +98,19 @@ func (l *lane) readTail(ctx context.Context) error {
 	l.mu.Lock()
 	l.replay.tail = from
 	l.mu.Unlock()
-	next, err := l.partition.Read(ctx, from, l.recognize)
+	return l.readFrom(ctx, from)
+}
+
+// readOn reads what has come since.
+func (l *lane) readOn(ctx context.Context) error {
+	l.mu.Lock()
+	from := l.next
+	l.mu.Unlock()
+	return l.readFrom(ctx, from)
+}
+
+func (l *lane) readFrom(ctx context.Context, from int64) error {
+	next, err := l.partition.ReadWith(ctx, from, publisher.ReadOptions{Whole: l.relay.doubtful}, l.recognize)
 	if err != nil {
 		return fmt.Errorf("read partition %d from offset %d: %w", l.id, from, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,6 +26,10 @@ type Options struct {
 	DeadLetterTopic string
 	CallbacksTopic  string // of other commands; "" = they are dropped
 	LargeDir        string // where dead letters too large for their topic are kept whole
+
+	// Boot tells one boot of the machine from another. After another boot, the end
+	// of the checkpoint may have been lost with the power.
+	Boot string
 
 	Resequence resequence.Config // Budget and StateBytes are the relay's to set
 	Linger     time.Duration     // how long a small batch waits for company; 0 = 2 ms
@@ -47,6 +52,10 @@ const (
 	// maxBatchBytes bounds a batch before compression.
 	maxBatchBytes = 800 << 10
 	limitWithin   = 2 * time.Second
+	// quietFor is how long what a former run may have sent is given to arrive at a
+	// leader that answers. It is what publisher gives one answer: a broker that
+	// answers us has read, by then, what had reached it before.
+	quietFor = 10 * time.Second
 )
 
 // Relay carries callbacks from the spool to Kafka. Run it once at a time; Drain
@@ -56,6 +65,7 @@ type Relay struct {
 	journal     *journal
 	queueBytes  int64         // queueBytes, but for tests
 	watchEach   time.Duration // partitionsEach, but for tests
+	quiet       time.Duration // quietFor, but for tests
 	laneBytes   int64
 	batchBytes  int
 	deadLetters *aside
@@ -63,6 +73,9 @@ type Relay struct {
 
 	until  spool.Position // the last record that a former run can have handled
 	oldest time.Time      // receipt of the oldest record, when there is no checkpoint
+
+	doubtful   bool         // the checkpoint may have lost its end, and with it what was announced last
+	recovering atomic.Int32 // lanes that do not know yet what of the former run arrived
 
 	mu         sync.Mutex // guards the fields below; a run writes them, Stats and Drain read them
 	trouble    error
@@ -85,7 +98,7 @@ func New(opt Options) *Relay {
 	opt.Resequence.Budget = resequence.NewBudget(heldBytes)
 	r := &Relay{
 		opt: opt, journal: &journal{log: opt.Spool.Checkpoint()},
-		queueBytes: queueBytes, watchEach: partitionsEach,
+		queueBytes: queueBytes, watchEach: partitionsEach, quiet: quietFor,
 	}
 	r.journal.rewrite = r.rewrite
 	r.deadLetters = newAside(r, opt.DeadLetterTopic)
@@ -128,6 +141,7 @@ func (r *Relay) runOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.judge(state)
 	if err := r.settleLayout(ctx, state); err != nil {
 		return err
 	}
@@ -147,10 +161,22 @@ func (r *Relay) runOnce(ctx context.Context) error {
 		works = append(works, l.run)
 	}
 	err = together(ctx, works...)
-	if saved := r.save(); saved != nil && (err == nil || ctx.Err() != nil) {
+	if saved := r.end(); saved != nil && (err == nil || ctx.Err() != nil) {
 		err = saved
 	}
 	return err
+}
+
+// judge decides whether the checkpoint can be taken to name every batch that may
+// still be on its way.
+func (r *Relay) judge(s *restored) {
+	whole := s.ended || s.boot == r.opt.Boot
+	cut := r.opt.Spool.Checkpoint().Cut()
+	r.doubtful = r.opt.Spool.Stat().Records > 0 && (cut || !whole)
+	if r.doubtful {
+		r.opt.Logger.Warn("the checkpoint's end may be missing, as after a power loss; publishing waits until what was on its way has arrived",
+			zap.Bool("cut", cut), zap.Duration("wait", r.quiet))
+	}
 }
 
 func (r *Relay) newBuffer(lanes int) *buffer {
@@ -217,6 +243,7 @@ func (r *Relay) limit(ctx context.Context) int {
 // build makes the lanes of a restored state.
 func (r *Relay) build(s *restored) {
 	lanes := make([]*lane, len(s.lanes))
+	r.recovering.Store(int32(len(lanes)))
 	r.laneBytes = max(r.queueBytes/int64(len(lanes)), leastLaneBytes)
 	d := newDispatcher(lanes, func(from spool.Position) Reader { return r.opt.Spool.NewReader(from) })
 	for i := range lanes {

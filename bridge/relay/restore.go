@@ -12,6 +12,8 @@ import (
 type restored struct {
 	layout    layout // partitions 0: there is no checkpoint
 	lanes     []laneState
+	boot      string // of the machine, when the last run began
+	ended     bool   // that run ended well: the log is whole
 	newBuffer func(lanes int) *buffer
 }
 
@@ -50,8 +52,13 @@ func (r *restored) apply(entry []byte) error {
 		return fmt.Errorf("%w: empty", errEntry)
 	}
 	kind, f := entryKind(entry[0]), &fields{rest: entry[1:]}
-	if kind == entryLayout {
+	switch kind {
+	case entryLayout:
 		return r.applyLayout(f)
+	case entryRun:
+		r.boot = string(f.take(f.uvarint()))
+		r.ended = f.uvarint() == 1
+		return f.err(kind)
 	}
 	lane := f.uvarint()
 	if f.bad || lane >= uint64(len(r.lanes)) {

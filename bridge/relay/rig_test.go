@@ -27,6 +27,7 @@ const (
 	testDeadTopic = "events.dlq"
 	testOther     = "callbacks"
 	testApp       = 1400000000
+	testBoot      = "the boot of all tests"
 )
 
 // rig is a spool and a Kafka, with which relays are run one after the other.
@@ -37,6 +38,7 @@ type rig struct {
 	spool  *spool.Spool
 	large  string // LargeDir
 	hold   time.Duration
+	quiet  time.Duration
 	config func(*Options)
 }
 
@@ -48,7 +50,7 @@ func newRig(t *testing.T, partitions int32, more ...kfake.Opt) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	r := &rig{t: t, dir: t.TempDir(), large: t.TempDir(), kafka: cluster, hold: 40 * time.Millisecond, config: func(*Options) {}}
+	r := &rig{t: t, dir: t.TempDir(), large: t.TempDir(), kafka: cluster, hold: 40 * time.Millisecond, quiet: 10 * time.Millisecond, config: func(*Options) {}}
 	r.openSpool()
 	t.Cleanup(func() { _ = r.spool.Close() })
 	return r
@@ -81,11 +83,14 @@ func (r *rig) relay() *Relay {
 		},
 		Topic: testTopic, DeadLetterTopic: testDeadTopic,
 		LargeDir:   r.large,
+		Boot:       testBoot,
 		Resequence: resequence.Config{Hold: resequence.Fixed, Fixed: r.hold},
 		Logger:     zaptest.NewLogger(r.t, zaptest.Level(zap.ErrorLevel)),
 	}
 	r.config(&opt)
-	return New(opt)
+	relay := New(opt)
+	relay.quiet = r.quiet
+	return relay
 }
 
 // running is a relay at work.

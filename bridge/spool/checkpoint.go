@@ -34,6 +34,7 @@ type Checkpoint struct {
 	count  uint64 // entries in the file
 	synced uint64 // of these, how many are durable
 	loaded bool
+	cut    bool  // entries that were written once may be missing
 	broken error // the file is given up and no other could be written; nil: it is good
 	since  time.Time
 	closed bool
@@ -68,6 +69,15 @@ func (c *Checkpoint) Load(fn func(entry []byte) error) error {
 		return nil
 	}
 	return readEntries(c.file, c.seed, c.off, fn)
+}
+
+// Cut reports, after Load and until Rewrite, that the log had lost its end or was
+// damaged: entries that were written may be missing. A process that is killed
+// leaves at most the one entry cut that it was just writing.
+func (c *Checkpoint) Cut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cut
 }
 
 // Append adds an entry. When it returns, the operating system has it: it
@@ -218,6 +228,7 @@ func (c *Checkpoint) recoverFile(file disk.File) (entries, error) {
 	if err != nil || e.end == size {
 		return e, err
 	}
+	c.cut = true
 	c.spool.log.Warn("torn tail of the checkpoint was cut", zap.Int64("offset", e.end), zap.Int64("bytes", size-e.end))
 	if err := file.Truncate(e.end); err != nil {
 		return entries{}, err
@@ -232,7 +243,7 @@ func (c *Checkpoint) setAsideLocked(corrupt *CorruptError) error {
 	if err := s.fs.Rename(c.name, kept); err != nil {
 		return errors.Join(corrupt, fmt.Errorf("keep damaged checkpoint aside: %w", err))
 	}
-	c.loaded = true
+	c.loaded, c.cut = true, true
 	s.mu.Lock()
 	s.damage = corrupt
 	s.quarantined++

@@ -129,7 +129,7 @@ func (c *Checkpoint) replaceLocked(write func(add func([]byte) error) error) err
 	if c.file != nil {
 		_ = c.file.Close() // it has no name any more
 	}
-	c.loaded, c.broken, c.file, c.seed = true, nil, file, w.seed
+	c.loaded, c.broken, c.cut, c.file, c.seed = true, nil, false, file, w.seed
 	c.off, c.count, c.synced = w.off, w.count, w.count
 	c.size.Store(c.off)
 	return nil

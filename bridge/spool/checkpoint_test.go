@@ -151,6 +151,9 @@ func TestCheckpointDamage(t *testing.T) {
 				t.Fatal(label)
 			}
 		}
+		if s.Checkpoint().Cut() != (len(got) < len(want)) {
+			t.Fatalf("Cut is %v, %s", s.Checkpoint().Cut(), label)
+		}
 		if err != nil {
 			kept := false
 			for _, name := range twin.Names(testDir) {
@@ -161,6 +164,10 @@ func TestCheckpointDamage(t *testing.T) {
 			}
 			must(t, s.Checkpoint().Append([]byte("new")))
 			wantEntries(t, s.Checkpoint(), "new")
+		}
+		must(t, s.Checkpoint().Rewrite(addAll("all anew")))
+		if s.Checkpoint().Cut() {
+			t.Fatalf("still cut after Rewrite, %s", label)
 		}
 		must(t, s.Close())
 	}
