@@ -47,6 +47,18 @@ func (c *laneClock) tick() bool {
 	return true
 }
 
+// stand stops the clock where it is: there is something to read that the lane is
+// not handed now.
+func (c *laneClock) stand() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.since.IsZero() {
+		return
+	}
+	c.base = max(c.base+int64(c.now().Sub(c.since)), c.reached)
+	c.reached, c.since = c.base, time.Time{}
+}
+
 // read returns the lane's time in ns, and whether it is ticking.
 func (c *laneClock) read() (ns int64, ticking bool) {
 	c.mu.Lock()

@@ -192,6 +192,7 @@ func (d *dispatcher) offer(ctx context.Context, l *lane, entries []spool.Entry) 
 		return nil
 	}
 	for !l.hasRoom() {
+		d.standStill()
 		full, err := stayedFull(ctx, l)
 		if err != nil {
 			return err
@@ -203,6 +204,17 @@ func (d *dispatcher) offer(ctx context.Context, l *lane, entries []spool.Entry) 
 	}
 	l.hand(entries)
 	return nil
+}
+
+// standStill stops the clocks of all lanes that main serves, while it waits with
+// records in its hands: what they hold may wait for one of those. A lane that is
+// then parked stands until catch-up moves it on.
+func (d *dispatcher) standStill() {
+	for _, l := range d.lanes {
+		if !l.parked {
+			l.clock.stand()
+		}
+	}
 }
 
 func (d *dispatcher) park(l *lane, from spool.Position) {
