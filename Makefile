@@ -58,6 +58,7 @@ fuzz: ## fuzz every parser and decoder, FUZZTIME each (default 30s)
 	done
 
 .PHONY: bench
-bench: build ## measure against the goals, in one run (medians of BENCHCOUNT; takes about half an hour)
+bench: build ## measure against the goals, on an embedded and on a real Kafka, in one run (medians of BENCHCOUNT; about an hour)
 	$(GO) test -run '^$$' -bench . -benchmem -count 1 ./schema ./bridge/... ./publisher
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m -v ./integration -chatbridge.rounds=$(BENCHCOUNT)
+	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA-$$(command -v java >/dev/null && echo jvm || echo fake)} \
+	  $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m -v ./integration -chatbridge.rounds=$(BENCHCOUNT)

@@ -51,8 +51,11 @@ func newJVM(c *cluster, n *node, java, jars string) *child {
 	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
-	// Quick to start and small; the jars' own logging is on standard output.
-	flags := []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", filepath.Join(jars, "*")}
+	path := []string{"-cp", filepath.Join(jars, "*")}
+	flags := append([]string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"}, path...) // quick to start, and small
+	if c.spec.warm {
+		flags = append([]string{"-Xmx1g", "-Xms1g"}, path...)
+	}
 	format := exec.Command(java, append(flags, "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", file)...)
 	if out, err := format.CombinedOutput(); err != nil {
 		c.t.Fatalf("format the data of node %d: %v\n%s", n.id, err, out)

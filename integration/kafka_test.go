@@ -21,6 +21,7 @@ type spec struct {
 	files      map[string][]byte // by name
 	fake       bool              // kfake, whatever else is there: for benchmarks only
 	options    string            // of kfake: sync, blackhole
+	warm       bool              // a JVM that is made to work and not to start quickly: for benchmarks only
 }
 
 // A listener is one more door into each node, beside the plain one.
@@ -152,8 +153,10 @@ func (c *cluster) each(do func(machine)) {
 	}
 }
 
-func (c *cluster) start() { c.each(machine.start) }
-func (c *cluster) kill()  { c.each(machine.kill) }
+func (c *cluster) start()  { c.each(machine.start) }
+func (c *cluster) kill()   { c.each(machine.kill) }
+func (c *cluster) freeze() { c.each(machine.freeze) }
+func (c *cluster) thaw()   { c.each(machine.thaw) }
 
 // discard kills it and frees its disk, before the test ends.
 func (c *cluster) discard() {

@@ -85,7 +85,7 @@ func buildAndRun(m *testing.M) int {
 // play is a process that is not the tests; it returns the exit code.
 func play(role string) int {
 	roles := map[string]func() error{
-		fakeRole: playFake, echoRole: playEcho, fillRole: playFill,
+		fakeRole: playFake, echoRole: playEcho, fillRole: playFill, produceRole: playProduce,
 	}
 	run, ok := roles[role]
 	if !ok {

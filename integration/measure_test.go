@@ -119,7 +119,7 @@ func (b *bridge) keep(name, path string, d time.Duration) {
 		return
 	}
 	defer answer.Body.Close()
-	file, err := os.Create(filepath.Join(sizes.logs, name+".pprof"))
+	file, err := os.Create(filepath.Join(sizes.logs, strings.ReplaceAll(b.t.Name(), "/", "_")+"-"+name+".pprof"))
 	if err != nil {
 		b.t.Logf("keep %s: %v", path, err)
 		return
