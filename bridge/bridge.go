@@ -138,7 +138,11 @@ func (b *Bridge) openIngest() error {
 		cfg.WhenFull = ingest.Hold
 	}
 	for _, app := range b.cfg.Apps {
-		cfg.Apps = append(cfg.Apps, ingest.App{ID: app.SDKAppID, Tokens: app.Tokens})
+		tokens, err := app.ReadTokens()
+		if err != nil {
+			return fmt.Errorf("tokens of app %d: %w", app.SDKAppID, err)
+		}
+		cfg.Apps = append(cfg.Apps, ingest.App{ID: app.SDKAppID, Tokens: tokens})
 	}
 	server, err := ingest.New(cfg, b.spool, b.opt.Now, b.opt.Logger.Named("ingest"), b.metrics.observer(b.opt.Answered))
 	if err != nil {

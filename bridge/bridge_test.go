@@ -2,10 +2,13 @@ package bridge
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,9 +54,11 @@ func runBridge(t *testing.T, cfg Config, hooks relay.Hooks) (b *Bridge, stop fun
 	return b, stop
 }
 
-func postMessage(t *testing.T, b *Bridge, seq int) int {
+// postMessage posts one message and returns the answer's status; more is added
+// to the query.
+func postMessage(t *testing.T, b *Bridge, seq int, more ...string) int {
 	t.Helper()
-	url := fmt.Sprintf("http://%s/callback?SdkAppid=1400000000&CallbackCommand=%s", b.Addr(), schema.CommandAfterSend)
+	url := fmt.Sprintf("http://%s/callback?SdkAppid=1400000000&CallbackCommand=%s", b.Addr(), schema.CommandAfterSend) + strings.Join(more, "")
 	body := fmt.Sprintf(`{"GroupId":"g","MsgSeq":%d,"MsgTime":1760000000,"Random":%d}`, seq, seq)
 	answer, err := http.Post(url, "", strings.NewReader(body))
 	if err != nil {
@@ -163,6 +168,30 @@ func TestASecondBridgeOnOneSpoolIsRefused(t *testing.T) {
 	runBridge(t, cfg, relay.Hooks{})
 	if _, err := Open(cfg, Options{}); err == nil || !strings.Contains(err.Error(), "pid") {
 		t.Errorf("Open on a spool in use = %v; want an error that names the holder's pid", err)
+	}
+}
+
+// P7: tokens from a file count as those in the configuration do: an unsigned
+// callback is refused, a signed one is taken, and no app is counted as unsigned.
+func TestTokensFromAFileGuardTheEndpoint(t *testing.T) {
+	cfg := testConfig(t, "127.0.0.1:1")
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte("old-token\r\nbridge-token-1\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Apps = []AppConfig{{SDKAppID: 1400000000, TokensFile: file}}
+	cfg.ShutdownTimeout = time.Millisecond // there is no Kafka to drain to
+	b, _ := runBridge(t, cfg, relay.Hooks{})
+	if status := postMessage(t, b, 1); status != http.StatusUnauthorized {
+		t.Errorf("an unsigned callback was answered %d; want 401", status)
+	}
+	now := time.Now().Unix()
+	signed := fmt.Sprintf("&RequestTime=%d&Sign=%x", now, sha256.Sum256(fmt.Appendf(nil, "bridge-token-1%d", now)))
+	if status := postMessage(t, b, 1, signed); status != http.StatusOK {
+		t.Errorf("a callback signed with a token of the file was answered %d; want 200", status)
+	}
+	if _, body := getOps(t, b, "/metrics"); !strings.Contains(body, "\nchatbridge_unsigned_apps 0\n") {
+		t.Error("chatbridge_unsigned_apps is not 0 with a token file")
 	}
 }
 

@@ -57,7 +57,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	set("ready", number(b.ready().OK))
 	set("sink", number(b.sink(stats, b.parts(stats)).OK))
 	set("durability", 1, s.Durability.String())
-	set("unsigned", float64(b.unsignedApps()))
+	set("unsigned", float64(len(b.ingest.UnsignedApps())))
 	set("bytes", float64(s.Bytes))
 	set("max", float64(s.MaxBytes))
 	set("free", float64(s.FreeBytes))
@@ -90,15 +90,4 @@ func number(yes bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// unsignedApps counts the apps whose callbacks are taken unsigned.
-func (b *Bridge) unsignedApps() int {
-	n := 0
-	for _, app := range b.cfg.Apps {
-		if len(app.Tokens) == 0 {
-			n++
-		}
-	}
-	return n
 }
