@@ -51,6 +51,7 @@ type Audit struct {
 	ranges                  []Range
 	count                   counters
 	runs                    []bool // of the ledger: whether each has ended
+	ledgerNext              int64  // where the ledger ended when it was read first
 	growth                  growth
 
 	stage       atomic.Pointer[string]
@@ -86,8 +87,9 @@ func (a *Audit) enter(stage string) { a.stage.Store(&stage) }
 
 // Run reads the ledger, then the topic up to its end of that moment, and judges.
 // In this order a sender may go on meanwhile: what it is told after the ledger
-// was read is not held against the topic. An error means that there is no
-// verdict. Run may be called once.
+// was read is not held against the topic. What it wrote down until the topic's
+// end was known is read too, and explains what is found there. An error means
+// that there is no verdict. Run may be called once.
 func (a *Audit) Run(ctx context.Context) (*Report, error) {
 	defer a.byID.close()
 	defer a.byPlace.close()
@@ -97,6 +99,8 @@ func (a *Audit) Run(ctx context.Context) (*Report, error) {
 		do    func(context.Context) error
 	}{
 		{"reading the ledger", a.readLedger},
+		{"asking for the topic's end", a.resolveAll},
+		{"reading the ledger on", a.readLedgerOn},
 		{"reading the topic", a.scan},
 		{"comparing messages", a.judgeOnce},
 		{"checking the order", a.judgeOrder},

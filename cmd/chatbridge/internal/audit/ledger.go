@@ -10,22 +10,36 @@ import (
 
 // readLedger turns the ledger's lines into entries.
 func (a *Audit) readLedger(ctx context.Context) error {
+	return a.readLedgerFrom(ctx, 0, idStored)
+}
+
+// readLedgerOn takes in what a sender has written since. It explains records
+// and holes; an OK there may be of a message behind the end of the topic as it
+// is read, so that nothing is lost by it.
+func (a *Audit) readLedgerOn(ctx context.Context) error {
+	return a.readLedgerFrom(ctx, a.ledgerNext, idUnknown)
+}
+
+// readLedgerFrom reads the lines from an offset on; ok is the kind of entry that
+// an answer OK becomes.
+func (a *Audit) readLedgerFrom(ctx context.Context, from int64, ok uint64) (err error) {
 	if a.opt.Ledger == "" {
 		return nil
 	}
-	return ledger.Read(a.opt.Ledger, func(offset int64, l *ledger.Line) error {
+	a.ledgerNext, err = ledger.ReadOn(a.opt.Ledger, from, func(offset int64, l *ledger.Line) error {
 		a.count.ledger.Lines++
 		if a.count.ledger.Lines%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := a.ledgerLine(place(offset), l); err != nil {
+		if err := a.ledgerLine(place(offset), l, ok); err != nil {
 			return fmt.Errorf("%s at byte %d: %w", a.opt.Ledger, offset, err)
 		}
 		return nil
 	})
+	return err
 }
 
-func (a *Audit) ledgerLine(at place, l *ledger.Line) error {
+func (a *Audit) ledgerLine(at place, l *ledger.Line, ok uint64) error {
 	if l.Kind == ledger.Run || len(a.runs) == 0 {
 		a.runs = append(a.runs, false)
 	}
@@ -53,7 +67,7 @@ func (a *Audit) ledgerLine(at place, l *ledger.Line) error {
 		kind := uint64(idUnknown)
 		switch l.Kind {
 		case ledger.OK, ledger.Copy:
-			kind = idStored
+			kind = ok
 			count.OK++
 		default:
 			count.NotOK++

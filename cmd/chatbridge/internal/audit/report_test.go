@@ -95,6 +95,41 @@ func TestWhatAKilledSenderReservedIsNotJudged(t *testing.T) {
 	}
 }
 
+// A sender that goes on while the audit runs is not held against the topic:
+// neither what arrives and is in no ledger line yet, nor what is answered and
+// lies behind the end of what is read (P9).
+func TestASenderMayGoOnMeanwhile(t *testing.T) {
+	t.Parallel()
+	m := newTopicModel(1)
+	m.line(ledger.Reserved, room, 1, 4)
+	m.write(t, room, "1 2 3 4")
+	path := m.ledgerFile(t, false)
+	source := &busyTopic{topicModel: m, meanwhile: func() {
+		m.line(ledger.Reserved, room, 5, 8)
+		m.write(t, room, "5 6- 8:6-7") // 7 is on its way, its line is not written yet
+		m.stored(m.event(t, room, 9))  // behind the end
+		m.writeLedger(t, path, false)
+	}}
+	report := mustAudit(t, source, Options{Ledger: path})
+	if !report.Clean {
+		t.Errorf("with a sender that went on: %+v", report.Findings)
+	}
+	if report.Messages != 6 || report.Ledger.Arrived != 2 || report.Holes.Dropped != 1 || report.Holes.Unanswered != 1 {
+		t.Errorf("messages %d, ledger %+v, holes %+v", report.Messages, *report.Ledger, report.Holes)
+	}
+}
+
+// busyTopic is a topic whose sender goes on when the audit first asks for it.
+type busyTopic struct {
+	*topicModel
+	meanwhile func()
+}
+
+func (b *busyTopic) Partitions(ctx context.Context) (int, error) {
+	b.meanwhile()
+	return b.topicModel.Partitions(ctx)
+}
+
 func TestExamplesAreTheFirstOnesAndNamed(t *testing.T) {
 	t.Parallel()
 	m := newTopicModel(1)

@@ -17,8 +17,8 @@ type Range struct {
 	Records   int64 `json:"records"`
 }
 
-// scan reads every partition, some at a time.
-func (a *Audit) scan(ctx context.Context) error {
+// resolveAll finds out what of each partition is to be read.
+func (a *Audit) resolveAll(ctx context.Context) error {
 	n, err := a.source.Partitions(ctx)
 	if err != nil {
 		return err
@@ -34,8 +34,11 @@ func (a *Audit) scan(ctx context.Context) error {
 		}
 		a.total.Add(a.ranges[p].To - a.ranges[p].From)
 	}
-	return a.eachPartition(ctx, a.scanPartition)
+	return nil
 }
+
+// scan reads every partition, some at a time.
+func (a *Audit) scan(ctx context.Context) error { return a.eachPartition(ctx, a.scanPartition) }
 
 // resolve finds out what of a partition is to be read.
 func (a *Audit) resolve(ctx context.Context, partition int) error {

@@ -184,7 +184,7 @@ func TestTwoSendersDoNotShareALedger(t *testing.T) {
 
 func TestErrorsNameTheLine(t *testing.T) {
 	t.Parallel()
-	err := readFrom(strings.NewReader("{\"kind\":\"run\"}\nnonsense\n"), "l.jsonl", func(int64, *Line) error { return nil })
+	_, err := readFrom(strings.NewReader("{\"kind\":\"run\"}\nnonsense\n"), "l.jsonl", 0, func(int64, *Line) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "l.jsonl:2:") {
 		t.Errorf("got %v", err)
 	}

@@ -15,56 +15,64 @@ const maxLine = 1 << 20
 
 // Read calls fn for each line of the ledger at path, in order, with the line's
 // byte offset in the file. The line is valid only during the call. A last line
-// without its newline was torn by a crash and is left out. Members that this
-// version does not know are ignored.
+// without its newline was torn by a crash, or is being written, and is left out.
+// Members that this version does not know are ignored.
 func Read(path string, fn func(offset int64, l *Line) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("opening the ledger: %w", err)
-	}
-	defer f.Close()
-	return readFrom(f, path, fn)
+	_, err := ReadOn(path, 0, fn)
+	return err
 }
 
-func readFrom(r io.Reader, path string, fn func(offset int64, l *Line) error) error {
+// ReadOn is Read from the line that begins at an offset. It returns where the
+// next line will begin: where to read on when the ledger has grown.
+func ReadOn(path string, from int64, fn func(offset int64, l *Line) error) (next int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return from, fmt.Errorf("opening the ledger: %w", err)
+	}
+	defer f.Close()
+	if _, err := f.Seek(from, io.SeekStart); err != nil {
+		return from, fmt.Errorf("reading the ledger %s at %d: %w", path, from, err)
+	}
+	return readFrom(f, path, from, fn)
+}
+
+func readFrom(r io.Reader, path string, from int64, fn func(offset int64, l *Line) error) (next int64, err error) {
 	in := bufio.NewReaderSize(r, maxLine)
-	offset := int64(0)
+	next = from
 	for number := 1; ; number++ {
 		raw, err := in.ReadSlice('\n')
+		where := func() string {
+			if from > 0 {
+				return fmt.Sprintf("%s at byte %d", path, next)
+			}
+			return fmt.Sprintf("%s:%d", path, number)
+		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return next, nil
 		case errors.Is(err, bufio.ErrBufferFull):
-			return fmt.Errorf("%s:%d: line longer than %d bytes; is this a ledger of chatbridge send?", path, number, maxLine)
+			return next, fmt.Errorf("%s: line longer than %d bytes; is this a ledger of chatbridge send?", where(), maxLine)
 		case err != nil:
-			return fmt.Errorf("reading the ledger %s: %w", path, err)
+			return next, fmt.Errorf("reading the ledger %s: %w", path, err)
 		}
 		var l Line
 		if err := json.Unmarshal(raw, &l); err != nil {
-			return fmt.Errorf("%s:%d: not a line of a ledger: %w", path, number, err)
+			return next, fmt.Errorf("%s: not a line of a ledger: %w", where(), err)
 		}
 		if l.Kind == "" {
-			return fmt.Errorf("%s:%d: a line without a kind; is this a ledger of chatbridge send?", path, number)
+			return next, fmt.Errorf("%s: a line without a kind; is this a ledger of chatbridge send?", where())
 		}
-		if err := fn(offset, &l); err != nil {
-			return err
+		if err := fn(next, &l); err != nil {
+			return next, err
 		}
-		offset += int64(len(raw))
+		next += int64(len(raw))
 	}
 }
 
 // At returns the line that begins at a byte offset that [Read] gave.
 func At(path string, offset int64) (Line, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Line{}, fmt.Errorf("opening the ledger: %w", err)
-	}
-	defer f.Close()
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return Line{}, fmt.Errorf("reading the ledger %s at %d: %w", path, offset, err)
-	}
 	var found Line
-	err = readFrom(f, path, func(_ int64, l *Line) error {
+	_, err := ReadOn(path, offset, func(_ int64, l *Line) error {
 		found = *l
 		return io.EOF
 	})
