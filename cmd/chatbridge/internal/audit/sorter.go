@@ -118,13 +118,11 @@ func (s *sorter) close() {
 // cannot be read back; then it ends.
 func (s *sorter) sorted() iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
-		slices.SortFunc(s.buf, compareEntries)
-		m := merge{{rest: s.buf}}
-		for _, p := range s.parts {
-			section := io.NewSectionReader(s.file, p.offset, p.size)
-			m = append(m, &run{in: bufio.NewReaderSize(section, 64<<10)})
+		m, err := s.runs()
+		if err == nil {
+			err = m.begin()
 		}
-		if err := m.begin(); err != nil {
+		if err != nil {
 			yield(entry{}, err)
 			return
 		}
@@ -139,6 +137,33 @@ func (s *sorter) sorted() iter.Seq2[entry, error] {
 		}
 	}
 }
+
+// runs returns what is to be merged. What was spilled is read back in pieces that
+// together take no more memory than the entries did, which are then no longer
+// there: however many parts a long topic has made.
+func (s *sorter) runs() (merge, error) {
+	if len(s.parts) == 0 {
+		slices.SortFunc(s.buf, compareEntries)
+		return merge{{rest: s.buf}}, nil
+	}
+	if err := s.spill(); err != nil {
+		return nil, err
+	}
+	s.buf = nil
+	piece := min(s.limit*entryBytes/len(s.parts), mostPiece)
+	m := make(merge, len(s.parts))
+	for i, p := range s.parts {
+		section := io.NewSectionReader(s.file, p.offset, p.size)
+		m[i] = &run{in: bufio.NewReaderSize(section, max(piece, leastPiece))}
+	}
+	return m, nil
+}
+
+// How much of a part is read back at a time.
+const (
+	leastPiece = 16 * entryBytes
+	mostPiece  = 64 << 10
+)
 
 // A run is a sorted row of entries, in memory or in the file.
 type run struct {

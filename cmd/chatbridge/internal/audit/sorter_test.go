@@ -47,6 +47,31 @@ func TestSorterSortsWhateverFitsIntoMemory(t *testing.T) {
 	}
 }
 
+// P8: a topic that is a hundred times as long makes a hundred times as many parts,
+// and takes no more memory to merge them.
+func TestSorterReadsBackInTheMemoryThatItSortsIn(t *testing.T) {
+	t.Parallel()
+	const parts = 500
+	s := newSorter(0, t.TempDir())
+	defer s.close()
+	for i := range uint64(parts * s.limit) {
+		if err := s.add(entry{i % 977, i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := s.runs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := cap(s.buf) * entryBytes
+	for _, r := range m {
+		room += cap(r.rest)*entryBytes + r.in.Size()
+	}
+	if most := max(s.limit*entryBytes, parts*leastPiece); len(m) != parts || room > most {
+		t.Errorf("%d parts are merged in %d bytes; want %d parts and at most %d bytes", len(m), room, parts, most)
+	}
+}
+
 func TestSorterTakesEntriesFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	s := newSorter(0, t.TempDir())
