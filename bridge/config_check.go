@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"reflect"
@@ -115,6 +116,8 @@ func (c *checker) apps() {
 			c.fault(key+".sdk_app_id", "is missing; it is the number that the Tencent console shows as SDKAppID")
 		} else if twice {
 			c.fault(key+".sdk_app_id", "is %d, as that of %s; put all tokens of an app into one entry", app.SDKAppID, indexed("apps", j))
+		} else if app.SDKAppID > math.MaxInt64 {
+			c.fault(key+".sdk_app_id", "is %d, which is no app's number; copy it again from the Tencent console", app.SDKAppID)
 		} else {
 			first[app.SDKAppID] = i
 		}
@@ -164,7 +167,9 @@ func (c *checker) spool() {
 
 func (c *checker) resequence() {
 	r := c.config.Resequence
-	if r.Floor < 0 || r.Floor > r.Ceiling {
+	if r.Floor <= 0 {
+		c.fault("resequence.floor", "is %s; it must be more than 0; resequence.hold: 0 lets nothing wait", formatDuration(r.Floor))
+	} else if r.Floor > r.Ceiling {
 		c.fault("resequence.floor", "is %s; it must not be more than resequence.ceiling, which is %s",
 			formatDuration(r.Floor), formatDuration(r.Ceiling))
 	}

@@ -100,7 +100,7 @@ func TestMistypedVariablesAreFaults(t *testing.T) {
 func TestEmptyTokensVariableIsAFault(t *testing.T) {
 	t.Parallel()
 	s := loadYAML(t, "apps: [{sdk_app_id: 1}]\n", "CHATBRIDGE_APPS_0_TOKENS=")
-	checkFaults(t, s, "CHATBRIDGE_APPS_0_TOKENS: apps[0].tokens: is a comma-separated list with an empty entry; give at least one value, and none that is empty")
+	checkFaults(t, s, "CHATBRIDGE_APPS_0_TOKENS: apps[0].tokens: is empty; give it a value, or leave it out")
 }
 
 func TestVariablesThatAreNobodysMistakeAreLeftAlone(t *testing.T) {

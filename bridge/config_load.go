@@ -199,11 +199,22 @@ func (s *Settings) fault(o Origin, key, message string) {
 
 // set sets a leaf from text and notes its origin.
 func (s *Settings) set(l leaf, text string, o Origin) {
+	if text == "" && o.Layer > LayerFile && s.holdsSecret(l.key) {
+		// Most likely not filled in; taken as a wish it could mean no token at all.
+		s.fault(o, l.key, "is empty; give it a value, or leave it out")
+		return
+	}
 	err := l.setText(text)
 	if err != nil {
 		s.fault(o, l.key, err.Error())
 	}
 	s.given(l.key, o)
+}
+
+// holdsSecret says whether a leaf is a secret or names the file of one.
+func (s *Settings) holdsSecret(key string) bool {
+	l, ok := s.Config.leaf(strings.TrimSuffix(key, "_file"))
+	return ok && l.secret
 }
 
 // given notes where a leaf was given. Of a secret and its file, the one from the

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/chatbridge/chatbridge/publisher"
 )
 
 // ReadTokens returns the app's tokens: as given, or as its file holds them now,
@@ -21,7 +23,7 @@ func (a AppConfig) ReadTokens() ([]string, error) {
 		return nil, err
 	}
 	var tokens []string
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(strings.TrimPrefix(text, byteOrderMark)) {
 		if token := strings.TrimSpace(line); token != "" {
 			tokens = append(tokens, token)
 		}
@@ -42,7 +44,7 @@ func (s KafkaSASL) ReadPassword() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	password := strings.TrimRight(text, "\r\n")
+	password := publisher.PasswordIn(text)
 	if password == "" {
 		return "", fmt.Errorf("%s holds no password", s.PasswordFile)
 	}
@@ -56,8 +58,12 @@ func readSecret(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be read: %w; check the path and who may read it", path, cause(err))
 	}
-	return strings.TrimPrefix(string(text), "\uFEFF"), nil
+	return string(text), nil
 }
+
+// byteOrderMark is what some editors begin a text file with; in a secret it is
+// never meant.
+const byteOrderMark = "\uFEFF"
 
 // readKeyPair reads a certificate chain and its key.
 func readKeyPair(certFile, keyFile string) (*tls.Certificate, error) {

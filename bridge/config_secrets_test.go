@@ -93,6 +93,36 @@ func TestASecretFromAStrongerSourceReplacesBothForms(t *testing.T) {
 	}
 }
 
+// P7: a variable that was not filled in must not take the tokens away that the
+// file gives, in either form.
+func TestAnEmptyVariableTakesNoSecretAway(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "secret", "from-file\n")
+	for _, app := range []string{"tokens: [given]", "tokens_file: " + file} {
+		for _, variable := range []string{"CHATBRIDGE_APPS_0_TOKENS", "CHATBRIDGE_APPS_0_TOKENS_FILE"} {
+			s := loadYAML(t, "apps: [{sdk_app_id: 1, "+app+"}]\n", variable+"=")
+			if err := s.Err(); err == nil || !strings.Contains(err.Error(), variable+": apps[0].") {
+				t.Errorf("%s and an empty %s: %v; want a fault that names the variable", app, variable, err)
+			}
+			if tokens, err := s.Config.Apps[0].ReadTokens(); err != nil || len(tokens) != 1 {
+				t.Errorf("%s and an empty %s: tokens %q, %v; want the one that was given", app, variable, tokens, err)
+			}
+		}
+	}
+}
+
+// An editor's line ends and its mark are no part of a password. (The publisher
+// reads the file of a connection with the same function.)
+func TestAPasswordIsWhatStandsInItsFile(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"pass word", "pass word\n", "pass word\r\n", "pass word\n\n", "\uFEFFpass word\n"} {
+		s := KafkaSASL{PasswordFile: writeFile(t, "password", text)}
+		if password, err := s.ReadPassword(); password != "pass word" || err != nil {
+			t.Errorf("%q: password %q, %v", text, password, err)
+		}
+	}
+}
+
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
 	secrets := []string{"tok-secret-1", "tok-secret-2", "pass-secret", "d41d8cd98f00b204e980"}

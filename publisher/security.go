@@ -34,7 +34,7 @@ type SASL struct {
 	Mechanism    string // "", MechanismPlain, MechanismScramSHA256 or MechanismScramSHA512
 	Username     string
 	Password     string
-	PasswordFile string // read anew for each connection, used when Password is empty; one line end is cut off
+	PasswordFile string // read anew for each connection, used when Password is empty; see PasswordIn
 }
 
 // String never shows the password.
@@ -51,7 +51,13 @@ func (s SASL) password() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the SASL password: %w", err)
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
+	return PasswordIn(string(b)), nil
+}
+
+// PasswordIn is the password that the text of a file holds: without the line ends behind it, and without the mark that
+// some editors put before it.
+func PasswordIn(text string) string {
+	return strings.TrimRight(strings.TrimPrefix(text, "\uFEFF"), "\r\n")
 }
 
 func (s SASL) mechanism() (sasl.Mechanism, error) {
