@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ The exit code is 1 where a promise is broken.`,
 	}
 	f.kafka.register(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.options.Ledger, "ledger", "", "`file` that chatbridge send wrote")
+	flags.Var(&onlyOnce{value: &f.options.Ledger}, "ledger", "`file` that chatbridge send wrote")
 	flags.StringVar(&f.from, "from", "earliest", "where to begin: earliest, an offset, a time, or how long ago (15m)")
 	flags.StringVar(&f.to, "to", "latest", "where to end: latest, an offset, a time, or how long ago")
 	flags.IntVar(&f.options.GrownFrom, "grown-from", 0, "the topic had so many `partitions` before; records that lie accordingly are right")
@@ -106,7 +107,28 @@ func parseRange(env *environment, from, to string) (first, last topic.Bound, err
 	case topic.Latest():
 		last = topic.Bound{}
 	}
+	if first.After(last) {
+		return first, last, usagef("--from %s is behind --to %s: that leaves nothing to read", from, to)
+	}
 	return first, last, nil
+}
+
+// onlyOnce is the value of a flag of which a second one must not silently win.
+type onlyOnce struct {
+	value *string
+	given bool
+}
+
+func (o *onlyOnce) String() string { return "" }
+func (o *onlyOnce) Type() string   { return "string" }
+
+// Set reads the value.
+func (o *onlyOnce) Set(text string) error {
+	if o.given {
+		return errors.New("it is given twice; audit once for each")
+	}
+	*o.value, o.given = text, true
+	return nil
 }
 
 // runAudit audits a topic and shows meanwhile how far it is.

@@ -121,6 +121,16 @@ func TestAuditProvesACleanTopic(t *testing.T) {
 	}
 }
 
+// An audit of nothing is no proof, and must not look like one.
+func TestAuditSaysThatItReadNothing(t *testing.T) {
+	t.Parallel()
+	broker, _ := newAuditedTopic(t, auditedMessages())
+	r := runCommand(t, "audit", "--brokers", broker, "--from", "latest")
+	if r.code != exitGood || !strings.Contains(r.stdout, "\nNo record was read") {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
 func TestAuditFailsOnABrokenPromise(t *testing.T) {
 	t.Parallel()
 	damaged := auditedMessages()
@@ -173,6 +183,9 @@ func TestAuditNamesWhatIsWrongWithItsFlags(t *testing.T) {
 		{[]string{"--from", "yesterday"}, "--from"},
 		{[]string{"--to", "yesterday"}, "--to"},
 		{[]string{"--to", "earliest"}, "leaves nothing"},
+		{[]string{"--from", "5", "--to", "4"}, "leaves nothing"},
+		{[]string{"--from", "1h", "--to", "2h"}, "leaves nothing"},
+		{[]string{"--ledger", "a", "--ledger", "b"}, "given twice"},
 		{[]string{"--examples", "0"}, "--examples"},
 		{[]string{"--brokers", "no port"}, "kafka.brokers"},
 	} {

@@ -86,7 +86,9 @@ func (f *sendFlags) send(cmd *cobra.Command, env *environment) error {
 		if err != nil {
 			return usagef("reading --token-file: %w", err)
 		}
-		f.Token = strings.TrimRight(string(token), "\r\n")
+		if f.Token = strings.TrimRight(string(token), "\r\n"); f.Token == "" {
+			return usagef("--token-file %s holds no token; leave it out to send unsigned", f.tokenFile)
+		}
 	}
 	if err := f.Check(); err != nil {
 		return &usageError{err}

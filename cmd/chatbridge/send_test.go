@@ -112,6 +112,19 @@ func TestSendNamesWhatIsWrongWithItsFlags(t *testing.T) {
 	}
 }
 
+// A token file that was not filled in is not a wish to send unsigned.
+func TestSendRefusesAnEmptyTokenFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := runCommand(t, "send", "--url", "http://127.0.0.1:1/", "--app", "1", "--token-file", path)
+	if r.code != exitUsage || !strings.Contains(r.stderr, "holds no token") {
+		t.Errorf("exit %d: %s", r.code, r.stderr)
+	}
+}
+
 func TestSharesAreReadBothWays(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]float64{"0": 0, "0.2": 0.2, "20%": 0.2, "1": 1, "100%": 1, "0.5%": 0.005} {

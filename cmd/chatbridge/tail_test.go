@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func TestTailShowsOneLineAMessage(t *testing.T) {
@@ -34,6 +37,37 @@ func TestTailShowsOneLineAMessage(t *testing.T) {
 	r = fake{terminal: true}.run(t.Context(), "tail", "--brokers", broker, "--from", "earliest", "--follow=false")
 	if !strings.Contains(r.stdout, string(uneasy)+"[▲late] "+colorEnd) {
 		t.Errorf("no colors on a terminal: %q", r.stdout)
+	}
+}
+
+// The dead letters are read with the same command and the same configuration.
+func TestTailReadsTheDeadLettersToo(t *testing.T) {
+	t.Parallel()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "chat.group-messages.dlq"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	broker := cluster.ListenAddrs()[0]
+	producer, err := kgo.NewClient(kgo.SeedBrokers(broker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	letter := &kgo.Record{Topic: "chat.group-messages.dlq", Value: []byte("{"), Headers: []kgo.RecordHeader{
+		{Key: "chatbridge-reason", Value: []byte("not-json")}, {Key: "chatbridge-detail", Value: []byte("a sentence")},
+	}}
+	if err := producer.ProduceSync(t.Context(), letter).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"tail", "--brokers", broker, "--topic", "chat.group-messages.dlq", "--from", "earliest", "--follow=false"}
+	r := runCommand(t, args...)
+	if r.code != exitGood || !strings.Contains(r.stdout, "dead letter, at partition 0 offset 0: not-json: a sentence\n") {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	r = runCommand(t, append(args, "--json")...)
+	if r.code != exitGood || !strings.Contains(r.stdout, `"chatbridge-reason":"not-json"`) {
+		t.Errorf("--json: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ type topicFlags struct {
 func (f *topicFlags) register(cmd *cobra.Command) {
 	f.config.register(cmd)
 	cmd.Flags().StringVar(&f.brokers, "brokers", "", "Kafka's `host:port`, several with commas; stands for kafka.brokers")
-	cmd.Flags().StringVar(&f.topic, "topic", "", "the topic; stands for kafka.topic")
+	cmd.Flags().StringVar(&f.topic, "topic", "", "the topic, in place of kafka.topic")
 }
 
 // open connects as the configuration and the flags say. Nothing is asked yet.
@@ -29,9 +30,6 @@ func (f *topicFlags) open(env *environment) (t *topic.Topic, release func(), err
 	var extra []bridge.Flag
 	if f.brokers != "" {
 		extra = append(extra, bridge.Flag{Name: "--brokers", Key: "kafka.brokers", Value: f.brokers})
-	}
-	if f.topic != "" {
-		extra = append(extra, bridge.Flag{Name: "--topic", Key: "kafka.topic", Value: f.topic})
 	}
 	settings, err := f.config.load(env, extra, "kafka")
 	if err != nil {
@@ -43,7 +41,9 @@ func (f *topicFlags) open(env *environment) (t *topic.Topic, release func(), err
 	if err != nil {
 		return nil, nil, err
 	}
-	return topic.New(client, settings.Config.Kafka.Topic), client.Close, nil
+	// Not as the key kafka.topic: the dead letters are a topic to be read as well,
+	// and the bridge could not publish to one topic as both.
+	return topic.New(client, cmp.Or(f.topic, settings.Config.Kafka.Topic)), client.Close, nil
 }
 
 // readPatience is how long a read goes on without any success.

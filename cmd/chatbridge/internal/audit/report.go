@@ -138,6 +138,9 @@ func (r *Report) Count(v Verdict) uint64 {
 func (a *Audit) hints(r *Report) []string {
 	var hints []string
 	hint := func(format string, args ...any) { hints = append(hints, fmt.Sprintf(format, args...)) }
+	if r.Records == 0 {
+		hint("No record was read, so nothing was proved: is it the right topic, and are --from and --to what was meant?")
+	}
 	if r.Count(Lost) > 0 {
 		hint("If the bridge still has a backlog (its /sinkz and page say so), audit again when it has published it.")
 		if a.opt.From.Bounded() || a.opt.To.Bounded() {

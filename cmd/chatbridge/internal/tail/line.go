@@ -23,6 +23,10 @@ type Line struct {
 
 // Describe makes a record's line.
 func Describe(r *Record) Line {
+	if reason, ok := r.header(schema.HeaderReason); ok {
+		detail, _ := r.header(schema.HeaderDetail)
+		return Line{Time: r.Time, Fault: Clean(fmt.Sprintf("dead letter, at partition %d offset %d: %s: %s", r.Partition, r.Offset, reason, detail))}
+	}
 	event, err := schema.Decode(r.Value)
 	if err != nil {
 		return Line{Time: r.Time, Fault: Clean(fmt.Sprintf("not an event, at partition %d offset %d: %v", r.Partition, r.Offset, err))}

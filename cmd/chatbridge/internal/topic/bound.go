@@ -88,5 +88,11 @@ func (b Bound) Resolve(ctx context.Context, t offsets, partition int) (int64, er
 	return start, nil
 }
 
+// After reports whether b is known to lie behind o without asking a topic: both
+// are offsets, or both are times.
+func (b Bound) After(o Bound) bool {
+	return b.kind == o.kind && (b.kind == atOffset && b.offset > o.offset || b.kind == atTime && b.at.After(o.at))
+}
+
 // Bounded reports whether the bound leaves records out where it begins a range.
 func (b Bound) Bounded() bool { return b.kind != atStart }
