@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// gauges reads what is best read when somebody asks.
+// gauges reads what is best read when somebody asks; one of them only rises.
 type gauges struct{ bridge *Bridge }
 
 func gauge(name, help string, labels ...string) *prometheus.Desc {
@@ -33,6 +33,7 @@ func (g *gauges) descriptions() map[string]*prometheus.Desc {
 		"heldBytes":    gauge("resequence_held_bytes", "Bytes of the events that wait."),
 		"hold":         gauge("resequence_hold_seconds", "The hold in force for streams without evidence of their own."),
 		"streams":      gauge("resequence_streams", "Streams that are remembered."),
+		"forgotten":    gauge("resequence_forgotten_total", "Streams that were forgotten for want of memory; one that comes back starts anew, without a mark."),
 		"lag":          gauge("partition_lag_seconds", "Age of the oldest unsettled record of the partition; 0 = none.", "partition"),
 		"open":         gauge("partition_open_records", "Records handed to the partition's lane and not settled.", "partition"),
 		"parked":       gauge("partition_parked", "1 while the partition is served from the spool because it was full for long.", "partition"),
@@ -69,6 +70,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	set("heldBytes", float64(stats.Resequence.HeldBytes))
 	set("hold", stats.Resequence.Hold.Seconds())
 	set("streams", float64(stats.Resequence.Streams))
+	out <- prometheus.MustNewConstMetric(d["forgotten"], prometheus.CounterValue, float64(stats.Resequence.Evicted))
 	for _, l := range stats.Lanes {
 		partition := strconv.Itoa(l.Partition)
 		set("lag", age(now, l.Oldest), partition)

@@ -41,6 +41,9 @@
 //     Only a ledger knows whether somebody was told OK.
 //   - A stream begins where it begins: what was before its first record, or
 //     behind its last one, is not missed without a ledger.
+//   - A stream that the bridge has forgotten (least recently used, for want of
+//     memory) begins anew with the next record, which cannot say what was skipped
+//     before it. That is a gap without a mark, as if a record had been lost.
 //   - A group that was dismissed and made again counts from 1 again. The record
 //     that says so is marked reset and begins a new order.
 package audit

@@ -153,6 +153,10 @@ func (a *Audit) hints(r *Report) []string {
 			}
 		}
 	}
+	if r.Count(UnmarkedGap) > 0 && r.Count(Lost) == 0 {
+		hint("A gap without a mark is a loss, or a stream that the bridge had forgotten and that came back: " +
+			"the metric chatbridge_resequence_forgotten_total says whether it has forgotten any. A ledger tells the two apart.")
+	}
 	if m := strings.Join(a.growth.from(), " or "); m != "" {
 		hint("All records in wrong partitions are where a topic of %s partitions has them. "+
 			"If there were as many once, audit with --grown-from %s.", m, m)

@@ -95,6 +95,23 @@ func TestWhatAKilledSenderReservedIsNotJudged(t *testing.T) {
 	}
 }
 
+// A stream that the bridge had forgotten comes back as it begins: in-order, with
+// no word of what was skipped (design 6.5, 6.6). It is said what that may be, and
+// with a ledger that nothing is lost (P5, P9).
+func TestAForgottenStreamIsTold(t *testing.T) {
+	t.Parallel()
+	m := newTopicModel(1)
+	m.line(ledger.Reserved, room, 1, 16)
+	m.write(t, room, "1 2 3- 4- 5 6")
+	report := mustAudit(t, m, Options{Ledger: m.ledgerFile(t, true)})
+	if diff := cmp.Diff(found{UnmarkedGap: 1}, verdicts(report)); diff != "" || report.Holes.Dropped != 2 {
+		t.Errorf("%s\nholes %+v", diff, report.Holes)
+	}
+	if !strings.Contains(strings.Join(report.Hints, "\n"), "had forgotten") {
+		t.Errorf("hints %q", report.Hints)
+	}
+}
+
 // A sender that goes on while the audit runs is not held against the topic:
 // neither what arrives and is in no ledger line yet, nor what is answered and
 // lies behind the end of what is read (P9).
