@@ -233,6 +233,10 @@ func (b *Bridge) stop(stopRelay context.CancelFunc, relayDone <-chan struct{}) e
 	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.ShutdownTimeout)
 	defer cancel()
 	err := b.ingest.Drain(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		b.opt.Logger.Warn("requests that had not arrived whole are cut off", zap.Error(err))
+		err = nil
+	}
 	err = errors.Join(err, b.ingest.Close())
 	left := b.relay.Drain(ctx)
 	stopRelay()

@@ -143,6 +143,24 @@ func waitUntil(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// A stop that its deadline cuts short is a stop: the peer that keeps its request
+// back has been promised nothing, and serve ends with 0 (design 11).
+func TestAStopThatIsCutShortIsNoFailure(t *testing.T) {
+	cfg := testConfig(t, "127.0.0.1:1")
+	cfg.ShutdownTimeout = 50 * time.Millisecond
+	b, stop := runBridge(t, cfg, relay.Hooks{})
+	slow, err := net.Dial("tcp", b.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	fmt.Fprintf(slow, "POST /callback?SdkAppid=1400000000&CallbackCommand=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", schema.CommandAfterSend)
+	waitUntil(t, "the request is being read", func() bool { return b.ingest.Stats().Requests == 1 })
+	if err := stop(); err != nil {
+		t.Errorf("Run returned %v; want nil", err)
+	}
+}
+
 // A failing start undoes what it had begun: the same start then succeeds.
 func TestAFailedOpenLeavesNothingOpen(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
