@@ -101,10 +101,15 @@ func TestItServesWithoutKafkaAndDeliversOnceItIsThere(t *testing.T) {
 	if status, body := getOps(t, b, "/readyz"); status != http.StatusOK {
 		t.Errorf("without Kafka /readyz = %d %s; want 200", status, body)
 	}
+	var sinkz string
 	waitUntil(t, "sinkz says that Kafka is away", func() bool {
-		status, _ := getOps(t, b, "/sinkz")
+		var status int
+		status, sinkz = getOps(t, b, "/sinkz")
 		return status == http.StatusServiceUnavailable
 	})
+	if !strings.Contains(sinkz, address.String()) || strings.Contains(sinkz, "-1") {
+		t.Errorf("sinkz does not name the broker, or names a partition that is none:\n%s", sinkz)
+	}
 	cluster, err := kfake.NewCluster(kfake.Ports(address.Port))
 	if err != nil {
 		t.Fatal(err)

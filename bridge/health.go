@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/chatbridge/chatbridge/bridge/ops"
@@ -53,6 +55,12 @@ func (b *Bridge) sink(stats relay.Stats, parts []ops.SinkPart) ops.Condition {
 		c.Reasons = append(c.Reasons, stats.Trouble.Error())
 	}
 	seen := map[string]bool{}
+	for _, s := range stats.Publishing {
+		if s.Partition < 0 && !s.OK { // a look-up, which concerns no partition
+			seen[s.Sentence] = true
+			c.Reasons = append(c.Reasons, s.Sentence)
+		}
+	}
 	for _, p := range parts {
 		if !p.OK && !seen[p.Reason] {
 			seen[p.Reason] = true
@@ -69,9 +77,11 @@ func (b *Bridge) parts(stats relay.Stats) []ops.SinkPart {
 	byPartition := map[int]publisher.Status{}
 	var others []publisher.Status
 	for _, s := range stats.Publishing {
-		if s.Topic == b.cfg.Kafka.Topic {
+		switch {
+		case s.Partition < 0: // see sink
+		case s.Topic == b.cfg.Kafka.Topic:
 			byPartition[s.Partition] = s
-		} else {
+		default:
 			others = append(others, s)
 		}
 	}
@@ -111,8 +121,8 @@ func (b *Bridge) figures(stats relay.Stats) []ops.Figure {
 		oldest = b.opt.Now().Sub(spool.OldestReceipt).Round(time.Second).String()
 	}
 	return []ops.Figure{
-		{Name: "spool", Value: fmt.Sprintf("%d records, %s of %s, oldest %s", spool.Records, Size(spool.Bytes), Size(spool.MaxBytes), oldest)},
-		{Name: "disk free", Value: Size(spool.FreeBytes).String()},
+		{Name: "spool", Value: fmt.Sprintf("%d records, %s of %s, oldest %s", spool.Records, about(spool.Bytes), about(spool.MaxBytes), oldest)},
+		{Name: "disk free", Value: about(spool.FreeBytes)},
 		{Name: "durability", Value: spool.Durability.String()},
 		{Name: "held for order", Value: fmt.Sprintf("%d events in %d streams, hold %s", r.Held, r.Waiting, r.Hold)},
 		{Name: "streams known", Value: fmt.Sprint(r.Streams)},
@@ -121,4 +131,16 @@ func (b *Bridge) figures(stats relay.Stats) []ops.Figure {
 		{Name: "duplicates dropped", Value: fmt.Sprint(r.Duplicates)},
 		{Name: "numbers skipped", Value: fmt.Sprint(r.Missing)},
 	}
+}
+
+// about is a size for people: with one decimal of the unit that fits.
+func about(bytes int64) string {
+	n, unit := float64(bytes), "B"
+	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if n < 1024 {
+			break
+		}
+		n, unit = n/1024, larger
+	}
+	return strconv.FormatFloat(math.Round(n*10)/10, 'f', -1, 64) + " " + unit
 }
