@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/chatbridge/chatbridge/bridge/relay"
 	"github.com/chatbridge/chatbridge/bridge/resequence"
 	"github.com/chatbridge/chatbridge/cmd/chatbridge/internal/simulate"
+	"github.com/chatbridge/chatbridge/cmd/chatbridge/internal/tail"
 	"github.com/chatbridge/chatbridge/cmd/chatbridge/internal/topic"
 	"github.com/chatbridge/chatbridge/publisher"
 	"github.com/chatbridge/chatbridge/schema"
@@ -104,6 +104,8 @@ func (s *devScreen) stopping() {
 func (s *devScreen) sent(e simulate.Event) {
 	name := streamName(e.Stream.GroupID, e.Stream.TopicID)
 	switch {
+	case e.Outcome == simulate.Dropped && e.Reason != "":
+		// It was to be sent, but the chat has ended.
 	case e.Outcome == simulate.Dropped:
 		s.line(lineIn, uneasy, "%-16s #%-5d is taken and never sent (a join tip, say)", name, e.Seq)
 	case e.Outcome != simulate.Stored:
@@ -111,9 +113,9 @@ func (s *devScreen) sent(e simulate.Event) {
 	case e.Copy:
 		s.line(lineIn, uneasy, "%-16s #%-5d again, a duplicate", name, e.Seq)
 	case e.Overtaken:
-		s.line(lineIn, uneasy, "%-16s #%-5d %s: %s  (out of order: a later one came before)", name, e.Seq, e.Sender, shortText(e.Text))
+		s.line(lineIn, uneasy, "%-16s #%-5d %s  (out of order: a later one came before)", name, e.Seq, said(e.Message))
 	default:
-		s.line(lineIn, plain, "%-16s #%-5d %s: %s", name, e.Seq, e.Sender, shortText(e.Text))
+		s.line(lineIn, plain, "%-16s #%-5d %s", name, e.Seq, said(e.Message))
 	}
 }
 
@@ -198,28 +200,23 @@ func (s *devScreen) record(partition int, r *publisher.Record) {
 	if marks.Hole.From > 0 {
 		order = fmt.Sprintf("%s, %d-%d skipped", order, marks.Hole.From, marks.Hole.To)
 	}
-	s.line(lineTopic, good, "%-16s #%-5d %s: %s  [%s] %d/%d", streamName(event.Group.ID, event.Group.TopicID),
-		event.Message.Seq.Value, event.Sender.Account, shortText(event.Message.Text), order, partition, r.Offset)
+	s.line(lineTopic, good, "%-16s #%-5d %s  [%s] %d/%d", streamName(event.Group.ID, event.Group.TopicID),
+		event.Message.Seq.Value, said(event), order, partition, r.Offset)
 }
 
+// streamName and said are clean: whoever can post to dev must not be able to
+// drive the terminal.
 func streamName(group, topic string) string {
 	if topic == "" {
-		return group
+		return tail.Clean(group)
 	}
-	return group + "/" + topic
+	return tail.Clean(group + "/" + topic)
 }
 
-// shortText is a message's text in one short line.
-func shortText(text string) string {
+// said is who says what, shortened.
+func said(e *schema.Event) string {
 	const most = 40
-	text = strings.Join(strings.Fields(text), " ")
-	if text == "" {
-		return "(no text)"
-	}
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
+	return tail.Clean(e.Sender.Account) + ": " + tail.Shorten(tail.Said(e), most)
 }
 
 // waitFor waits for d, or returns false because ctx has ended.

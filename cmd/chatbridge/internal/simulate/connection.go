@@ -115,7 +115,7 @@ func (w *worker) note(d *delivery, body []byte, a answer, attempts int, sent tim
 		return fmt.Errorf("a simulated callback cannot be read back: %w", err)
 	}
 	w.tell(Event{
-		Outcome: a.outcome, Stream: d.msg.stream.id, Seq: d.msg.seq, Sender: event.Sender.Account, Text: event.Message.Text,
+		Outcome: a.outcome, Stream: d.msg.stream.id, Seq: d.msg.seq, Message: event,
 		Overtaken: d.overtaken, Copy: d.copies > 0, Status: a.status, Reason: a.reason, Took: took,
 	})
 	if w.ledger == nil {

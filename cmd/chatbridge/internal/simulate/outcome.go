@@ -26,13 +26,12 @@ const (
 type Event struct {
 	Outcome   Outcome
 	Stream    schema.Stream
-	Seq       uint64 // 0: an online-only message
-	Sender    string
-	Text      string // what the message says; "" where it has no text, or was dropped
-	Overtaken bool   // at least one later number of the stream was begun before it
-	Copy      bool   // a repetition
-	Status    int    // of the answer; 0 where there was none
-	Reason    string // why there was none
+	Seq       uint64        // 0: an online-only message
+	Message   *schema.Event // as the bridge will read it; nil where it was dropped
+	Overtaken bool          // at least one later number of the stream was begun before it
+	Copy      bool          // a repetition
+	Status    int           // of the answer; 0 where there was none
+	Reason    string        // why there was none, or why a number was dropped that was to be sent
 	Took      time.Duration
 }
 

@@ -158,7 +158,7 @@ func (s *Simulator) drop(of *stream, seq uint64, reason string) {
 			Kind: ledger.Dropped, App: of.id.AppID, Group: of.id.GroupID, Topic: of.id.TopicID, Seq: seq, Reason: reason,
 		})
 	}
-	s.tell(Event{Outcome: Dropped, Stream: of.id, Seq: seq})
+	s.tell(Event{Outcome: Dropped, Stream: of.id, Seq: seq, Reason: reason})
 }
 
 // tell calls the watcher, one call at a time.

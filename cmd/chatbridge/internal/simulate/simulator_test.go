@@ -315,7 +315,7 @@ func TestWatcherIsToldOfEveryNumber(t *testing.T) {
 		default:
 			got["messages"]++
 		}
-		if e.Outcome == Stored && (e.Sender == "" || e.Stream.GroupID == "" || e.Took <= 0) {
+		if e.Outcome == Stored && (e.Message == nil || e.Stream.GroupID == "" || e.Took <= 0) {
 			t.Errorf("%+v", e)
 		}
 	})

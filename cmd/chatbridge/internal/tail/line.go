@@ -33,7 +33,7 @@ func Describe(r *Record) Line {
 	}
 	line := Line{
 		Time: event.Time(), Group: Clean(event.Group.ID), Number: "-", Sender: Clean(event.Sender.Account),
-		Mark: markText(r), Text: Clean(said(event)),
+		Mark: markText(r), Text: Said(event),
 	}
 	if event.Group.TopicID != "" {
 		// A topic's name begins with its community's.
@@ -77,8 +77,9 @@ func (r *Record) header(key string) (string, bool) {
 	return "", false
 }
 
-// said is the message's text, and a word for each element that has none.
-func said(e *schema.Event) string {
+// Said is the message's text as one clean line, with a word for each element that
+// has none.
+func Said(e *schema.Event) string {
 	var words []string
 	for _, element := range e.Message.Elements {
 		switch el := element.(type) {
@@ -101,7 +102,7 @@ func said(e *schema.Event) string {
 	if len(words) == 0 {
 		return "[empty]"
 	}
-	return strings.Join(words, " ")
+	return Clean(strings.Join(words, " "))
 }
 
 func bracket(kind, what string) string {
