@@ -101,6 +101,12 @@ func missingDamages() []damage {
 		{"a record is missing", func(t testing.TB, m *topicModel) { m.remove(t, room, 5) }, found{Lost: 1, UnmarkedGap: 1}},
 		{"the last record is missing", func(t testing.TB, m *topicModel) { m.remove(t, room, 10) }, found{Lost: 1}},
 		{"the record before a hole is missing", func(t testing.TB, m *topicModel) { m.remove(t, alpha, 4) }, found{Lost: 1, UnmarkedGap: 1}},
+		{"more records of one stream are missing than are remembered", func(t testing.TB, m *topicModel) {
+			for seq := uint64(12); seq <= 12+2*maxGaps+20; seq += 2 {
+				m.publish(t, m.event(t, room, seq), schema.InOrder, schema.Hole{})
+				m.line(ledger.Dropped, room, seq-1, 0)
+			}
+		}, found{UnmarkedGap: maxGaps + 11}},
 		{"a late record is missing", func(t testing.TB, m *topicModel) { m.remove(t, alpha, 10) }, found{Lost: 1}},
 		{"a record is missing and marked as a hole", func(t testing.TB, m *topicModel) {
 			m.remove(t, room, 5)
@@ -243,6 +249,15 @@ func contentDamages() []damage {
 		}, found{Mismatch: 1}},
 		{"a header has another number", func(t testing.TB, m *topicModel) {
 			setHeader(m.record(t, room, 5), schema.HeaderSequence, "0000000099")
+		}, found{Mismatch: 1}},
+		{"a header has another time", func(t testing.TB, m *topicModel) {
+			setHeader(m.record(t, room, 5), schema.HeaderTime, "2025-10-09T08:53:25.678Z")
+		}, found{Mismatch: 1}},
+		{"a header has another time of receipt", func(t testing.TB, m *topicModel) {
+			setHeader(m.record(t, room, 5), schema.HeaderRecordedTime, "2025-10-09T08:53:25.678Z")
+		}, found{Mismatch: 1}},
+		{"a header has a MsgId where the value has none", func(t testing.TB, m *topicModel) {
+			setHeader(m.record(t, room, 5), schema.HeaderSubject, "144115200000000001-1760000000-1")
 		}, found{Mismatch: 1}},
 		{"a header is missing", func(t testing.TB, m *topicModel) {
 			removeHeader(m.record(t, room, 5), schema.HeaderSource)
