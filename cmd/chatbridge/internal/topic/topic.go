@@ -55,15 +55,19 @@ func (t *Topic) OffsetAt(ctx context.Context, partition int, at time.Time) (int6
 // errEnough ends a read at the offset that it was to go to.
 var errEnough = errors.New("enough")
 
+// How often, and how long each time, a partition that ends before it should is
+// asked again: the high watermark of a new leader may lag for a moment.
+const (
+	endTries = 10
+	endWait  = 200 * time.Millisecond
+)
+
 // Read calls fn for each record of a partition from offset from up to, not
-// including, offset to. It ends early, without an error, where the partition
-// does. The record is valid only during the call; an error of fn ends the read
-// and is returned.
+// including, offset to, which Kafka has named before. Where the partition then
+// ends earlier, and stays so, the error says that records are gone. The record is
+// valid only during the call; an error of fn ends the read and is returned.
 func (t *Topic) Read(ctx context.Context, partition int, from, to int64, fn func(*publisher.Record) error) error {
-	if from >= to {
-		return nil
-	}
-	_, err := t.client.Partition(t.name, partition).Read(ctx, from, func(r *publisher.Record) error {
+	within := func(r *publisher.Record) error {
 		if r.Offset >= to {
 			return errEnough
 		}
@@ -74,11 +78,26 @@ func (t *Topic) Read(ctx context.Context, partition int, from, to int64, fn func
 			return errEnough
 		}
 		return nil
-	})
-	if err == nil || errors.Is(err, errEnough) {
+	}
+	next, wait := from, time.Duration(0)
+	for range endTries {
+		if next >= to {
+			return nil
+		}
+		reached, err := t.client.Partition(t.name, partition).ReadWith(ctx, next, publisher.ReadOptions{MaxWait: wait}, within)
+		if err != nil {
+			if errors.Is(err, errEnough) {
+				return nil
+			}
+			return err
+		}
+		next, wait = max(next, reached), endWait
+	}
+	if next >= to {
 		return nil
 	}
-	return err
+	return fmt.Errorf("partition %d of %s ends at %d, and Kafka had said that it ends at %d: records are gone; "+
+		"look for an unclean leader election or a topic made anew", partition, t.name, next, to)
 }
 
 // Follow is Read without an end: it calls fn for each record that there is, or
