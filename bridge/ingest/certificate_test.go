@@ -110,6 +110,16 @@ func TestPlainHTTPToTLSPort(t *testing.T) {
 	}
 }
 
+// Under the race detector: closing the server does not touch what the goroutine
+// that answers plain HTTP on a TLS port is changing.
+func TestCloseWhilePlainHTTPIsAnswered(t *testing.T) {
+	t.Parallel()
+	f, _ := tlsFixture(t)
+	p := f.dial(t)
+	p.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	_ = f.Close() // what it says of the one connection is of no interest
+}
+
 func TestTLSBelow12IsRefused(t *testing.T) {
 	t.Parallel()
 	f, _ := tlsFixture(t)

@@ -61,6 +61,16 @@ type conn struct {
 	// Of the one goroutine that serves the connection.
 	next    pending
 	refused bool // one answer of refuse is out
+	plain   bool // the peer speaks plain HTTP to a TLS port; it is answered so
+}
+
+// wire is what the peer reads. Conn itself never changes: others may close it at
+// any time.
+func (c *conn) wire() net.Conn {
+	if c.plain {
+		return c.raw
+	}
+	return c.Conn
 }
 
 // expect announces that the next write is an answer of the handler.
@@ -116,7 +126,7 @@ func (c *conn) readFailed(err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.heard.Load():
 		c.refuse(Timeout, "")
 	case errors.As(err, &record) && record.Conn != nil && looksLikeHTTP(record.RecordHeader):
-		c.Conn = record.Conn
+		c.plain = true
 		c.refuse(Malformed, "this port speaks HTTPS: put https:// into the URL")
 	}
 }
@@ -173,10 +183,10 @@ func (c *conn) refuse(o Outcome, sentence string) {
 	body := r.render(sentence)
 	answer := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\nDate: %s\r\n\r\n%s",
 		r.status, http.StatusText(r.status), len(body), time.Now().UTC().Format(http.TimeFormat), body)
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(lingerTime)); err != nil {
+	if err := c.wire().SetWriteDeadline(time.Now().Add(lingerTime)); err != nil {
 		return // closed already
 	}
-	_, err := c.Conn.Write(answer)
+	_, err := c.wire().Write(answer)
 	c.door.refusedBelow(o, c.raw.RemoteAddr())
 	if err == nil {
 		c.linger()
@@ -186,17 +196,18 @@ func (c *conn) refuse(o Outcome, sentence string) {
 // linger ends our side and reads what still comes, for a while. After that,
 // reading fails at once.
 func (c *conn) linger() {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+	wire := c.wire()
+	if half, ok := wire.(interface{ CloseWrite() error }); ok {
 		// Where the peer is gone this fails, and so does the reading.
 		_ = half.CloseWrite()
 	}
 	now := time.Now()
-	if c.Conn.SetReadDeadline(now.Add(lingerTime)) == nil {
+	if wire.SetReadDeadline(now.Add(lingerTime)) == nil {
 		// Whether the peer finished or was cut off makes no difference to it.
-		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+		_, _ = io.CopyN(io.Discard, wire, lingerBytes)
 	}
 	// Fails only on a closed connection, which cannot be read either.
-	_ = c.Conn.SetReadDeadline(now)
+	_ = wire.SetReadDeadline(now)
 }
 
 // CloseWrite lets net/http end our side first, where it wants to.
