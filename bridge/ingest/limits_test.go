@@ -178,6 +178,10 @@ func TestWorkingConnectionsAreNotPutOut(t *testing.T) {
 	within(t, "the append", f.store.entered)
 	second := f.dial(t)
 	second.send(goodRequest())
+	d := f.listening() // what Accept does for the newcomer, at whatever moment
+	d.mu.Lock()
+	d.putOutLocked(time.Now())
+	d.mu.Unlock()
 	close(f.store.release)
 	if a := first.receive(); a.status != 200 {
 		t.Errorf("first: %d", a.status)
