@@ -11,7 +11,8 @@ import (
 // those of package os do.
 type FS interface {
 	// MkdirAll makes dir (mode 0700) and its missing parents. On return their
-	// names are durable. A directory that exists is left as it is.
+	// names are durable, also that of a directory that existed, which is left as
+	// it is.
 	MkdirAll(dir string) error
 	// Create makes a new, empty file (mode 0600), open for reading and
 	// writing; fs.ErrExist if there is one. Neither its name nor its content

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"syscall"
 )
 
 const (
@@ -22,13 +23,18 @@ type osFS struct{}
 var _ FS = osFS{}
 
 // MkdirAll makes what is missing from the top down and syncs the parent of
-// each directory it made.
+// each directory it made. It syncs that of one that exists too: whoever made it,
+// this program or another, may have been killed before its name was durable.
 func (o osFS) MkdirAll(dir string) error {
 	dir = filepath.Clean(dir)
 	info, err := os.Stat(dir)
 	if err == nil {
 		if !info.IsDir() {
 			return fmt.Errorf("make directory %s: a file has that name", dir)
+		}
+		// A parent that may not be read, or cannot be synced, is not ours.
+		if err := syncDir(filepath.Dir(dir)); errors.Is(err, syscall.EIO) {
+			return err
 		}
 		return nil
 	}
