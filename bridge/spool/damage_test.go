@@ -1,9 +1,11 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,6 +176,31 @@ func TestDamageInTheMiddleIsSalvagedAndKept(t *testing.T) {
 	must(t, s.Release(s.End()))
 	if string(d.Bytes(file+damagedSuffix)) != string(b) {
 		t.Fatal("the damaged segment was not kept")
+	}
+}
+
+// TestDamageIsNoTornTail: a group that a later one follows was durable, so what is
+// wrong in it is damage, also in the newest segment, and is told, counted and
+// kept aside (design 11). The same bytes with nothing behind them are a torn tail.
+func TestDamageIsNoTornTail(t *testing.T) {
+	t.Parallel()
+	for broken, want := range map[Position]string{1: EventQuarantined, 2: EventQuarantined, 3: EventTruncated} {
+		d := faultdisk.New(1)
+		s := mustOpen(t, smallSpool(d.Boot(nil)))
+		for i := range 3 { // each in a group of its own
+			appendBody(t, s, fmt.Sprintf("body number %d", i+1))
+		}
+		d.Kill() // no seal behind the last group
+		_ = s.Close()
+		file := filepath.Join(testDir, segmentNames(d)[0])
+		flipBits(d, file, bytes.Index(d.Bytes(file), fmt.Appendf(nil, "body number %d", broken)))
+		got, noticed, st := readBack(t, d)
+		if len(got) != 2 || got[broken] != "" || !slices.Equal(noticed, []string{want}) {
+			t.Errorf("record %d is broken: read %v, noticed %v; want the others and %s", broken, got, noticed, want)
+		}
+		if damage := want == EventQuarantined; (st.Lost == 1) != damage || (st.Quarantined == 1) != damage {
+			t.Errorf("record %d is broken: %d lost, %d kept aside", broken, st.Lost, st.Quarantined)
+		}
 	}
 }
 

@@ -181,8 +181,8 @@ type tail struct {
 // stopped, which no one was told is stored.
 func readTail(file io.ReaderAt, name string, h *header, size int64) (tail, error) {
 	t := tail{end: h.base, sound: h.base, bytes: headerBytes, used: headerBytes}
-	var open []trouble // not known yet whether torn or damage
-	w := newWalker(file, h, size, func(x trouble) { open = append(open, x) })
+	var open []suspect
+	w := newWalker(file, h, size, func(x trouble) { open = append(open, suspect{trouble: x}) })
 	for {
 		expected := w.expected
 		f, _, at, err := w.next()
@@ -192,11 +192,15 @@ func readTail(file io.ReaderAt, name string, h *header, size int64) (tail, error
 		if err != nil {
 			return t, fmt.Errorf("read %s: %w", name, err)
 		}
+		if p := Position(f.position); f.kind != kindGap && p > expected {
+			if n := len(open); n > 0 {
+				open[n-1].missing += int64(p - expected)
+			} else {
+				t.lost += int64(p - expected)
+			}
+		}
 		if h.mode == Fsync {
 			open = t.judge(name, open, Position(f.group()))
-		}
-		if f.kind != kindGap && Position(f.position) > expected && len(open) == 0 {
-			t.lost += int64(Position(f.position) - expected)
 		}
 		t.count(&f)
 		t.end = w.expected
@@ -214,12 +218,20 @@ func readTail(file io.ReaderAt, name string, h *header, size int64) (tail, error
 	return t, nil
 }
 
+// suspect is trouble of which it is not known yet whether it is a torn tail or
+// damage.
+type suspect struct {
+	trouble
+	missing int64 // positions that are not there because of it
+}
+
 // judge moves to damage what a frame of a later group proves to be.
-func (t *tail) judge(name string, open []trouble, group Position) []trouble {
+func (t *tail) judge(name string, open []suspect, group Position) []suspect {
 	rest := open[:0]
 	for _, x := range open {
 		if group > x.group {
 			t.damage = append(t.damage, &CorruptError{name, x.off, x.err})
+			t.lost += x.missing
 		} else {
 			rest = append(rest, x)
 		}
