@@ -43,7 +43,7 @@ type devFlags struct {
 }
 
 func newDevCommand(env *environment) *cobra.Command {
-	var f devFlags
+	f := devFlags{disorder: 0.25, dup: 0.08, drop: 0.06}
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "See it work: a bridge, a Kafka and a chat, in one process",
@@ -60,6 +60,10 @@ development only: the embedded Kafka has one broker.`,
   chatbridge dev --rate 500 --groups 50`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			chat := f.chat("http://127.0.0.1/")
+			if err := chat.Check(); err != nil {
+				return &usageError{err}
+			}
 			d, err := openDev(env, f)
 			if err != nil {
 				return err
@@ -72,9 +76,9 @@ development only: the embedded Kafka has one broker.`,
 	flags.BoolVar(&f.noTraffic, "no-traffic", false, "no simulated chat")
 	flags.Float64Var(&f.rate, "rate", 6, "callbacks a second of the simulated chat")
 	flags.IntVar(&f.groups, "groups", 3, "groups that chat")
-	flags.Float64Var(&f.disorder, "disorder", 0.25, "share of messages that a later one overtakes")
-	flags.Float64Var(&f.dup, "duplicate", 0.08, "share of messages that are sent twice")
-	flags.Float64Var(&f.drop, "drop", 0.06, "share of messages before which a number is never sent")
+	flags.Var((*share)(&f.disorder), "disorder", "`share` of messages that a later one overtakes")
+	flags.Var((*share)(&f.dup), "duplicate", "`share` of messages that are sent twice")
+	flags.Var((*share)(&f.drop), "drop", "`share` of messages before which a number is never sent")
 	flags.StringVar(&f.httpListen, "http-listen", ":8080", "`address` that callbacks are posted to")
 	flags.IntVar(&f.kafkaPort, "kafka-port", 9092, "`port` of the embedded Kafka, on 127.0.0.1")
 	flags.IntVar(&f.opsPort, "ops-port", 9090, "`port` of the operator's page, on 127.0.0.1")
@@ -216,14 +220,20 @@ func (d *dev) traffic(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	o := simulate.Defaults()
-	o.URL, o.App, o.Token = "http://"+d.callbackHost()+d.cfg.HTTP.Path, devSignedApp, devToken
-	o.Groups, o.Topics, o.Rate, o.Connections = d.flags.groups, 0, d.flags.rate, 8
-	o.Disorder, o.Duplicate, o.Drop = d.flags.disorder, d.flags.dup, d.flags.drop
-	o.Window = 800 * time.Millisecond
+	o := d.flags.chat("http://" + d.callbackHost() + d.cfg.HTTP.Path)
 	o.Ledger = d.ledger()
 	_, err := simulate.New(o).Run(ctx, d.screen.sent)
 	return err
+}
+
+// chat is what is simulated.
+func (f *devFlags) chat(url string) simulate.Options {
+	o := simulate.Defaults()
+	o.URL, o.App, o.Token = url, devSignedApp, devToken
+	o.Groups, o.Topics, o.Rate, o.Connections = f.groups, 0, f.rate, 8
+	o.Disorder, o.Duplicate, o.Drop = f.disorder, f.dup, f.drop
+	o.Window = 800 * time.Millisecond
+	return o
 }
 
 func (d *dev) ledger() string { return filepath.Join(d.flags.dataDir, "ledger.jsonl") }
