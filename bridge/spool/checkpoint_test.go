@@ -113,6 +113,36 @@ func TestCheckpointAfterManyCrashes(t *testing.T) {
 // entries were rewritten, then appended to with syncs between: damage is
 // noticed wherever a later entry or the header bears witness; what is loaded
 // is always a beginning.
+// What was cut off a torn tail stays cut: an entry behind it must not come to
+// follow a new one, whatever of the two a power loss leaves.
+func TestCheckpointTailStaysCut(t *testing.T) {
+	t.Parallel()
+	entry := func(text string) string { return strings.Repeat(text, 600/len(text)) } // each in sectors of its own
+	for seed := range uint64(200) {
+		d := faultdisk.New(seed)
+		s := mustOpen(t, smallSpool(d.Boot(nil)))
+		must(t, s.Checkpoint().Rewrite(addAll(entry("one"))))
+		at := int(s.Checkpoint().Size())
+		must(t, s.Checkpoint().Append([]byte(entry("two"))))
+		must(t, s.Checkpoint().Append([]byte(entry("six"))))
+		must(t, s.Close())
+		flipBits(d, checkpointFile, at+100) // the second is torn, the third is whole
+
+		s = mustOpen(t, smallSpool(d.Boot(nil)))
+		wantEntries(t, s.Checkpoint(), entry("one"))
+		must(t, s.Checkpoint().Append([]byte(entry("new"))))
+		d.Crash(faultdisk.Survival{Sectors: 0.7})
+		_ = s.Close()
+
+		s = mustOpen(t, smallSpool(d.Boot(nil)))
+		got := loaded(t, s.Checkpoint())
+		must(t, s.Close())
+		if len(got) > 2 || got[0] != entry("one") || len(got) == 2 && got[1] != entry("new") {
+			t.Fatalf("seed %d: the checkpoint is %.20q", seed, got)
+		}
+	}
+}
+
 func TestCheckpointDamage(t *testing.T) {
 	t.Parallel()
 	d := faultdisk.New(1)

@@ -165,6 +165,10 @@ func TestVerifyFindsAndRepairMends(t *testing.T) {
 			must(t, s.Checkpoint().Rewrite(addAll("entry one", "two")))
 			must(t, s.Close())
 			c.damage(d)
+			damaged := make(map[string]string)
+			for _, name := range d.Names(testDir) {
+				damaged[name] = string(d.Bytes(filepath.Join(testDir, name)))
+			}
 			r, err := verify(d.Boot(nil), testDir)
 			must(t, err)
 			if r.Damaged() != (c.kept > 0) {
@@ -174,6 +178,11 @@ func TestVerifyFindsAndRepairMends(t *testing.T) {
 			must(t, err)
 			if len(fixed.Kept) != c.kept || fixed.Before.Damaged() != r.Damaged() {
 				t.Fatalf("repair: %+v", fixed)
+			}
+			for _, kept := range fixed.Kept {
+				if string(d.Bytes(filepath.Join(testDir, kept))) != damaged[strings.TrimSuffix(kept, damagedSuffix)] {
+					t.Fatalf("%s is not the file as it was", kept)
+				}
 			}
 			r, err = verify(d.Boot(nil), testDir)
 			must(t, err)
