@@ -89,3 +89,7 @@ up: image ## run Kafka and chatbridge in containers, at 127.0.0.1:8080; what the
 .PHONY: down
 down: ## stop what make up started, and keep what it stored
 	$(COMPOSE) down
+
+.PHONY: deploy-check
+deploy-check: build ## check the systemd unit, the Kubernetes manifests, the Dockerfiles and the scripts
+	deploy/check
