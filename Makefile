@@ -7,6 +7,12 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 FUZZTIME   ?= 30s
 BENCHCOUNT ?= 5
 
+IMAGE      ?= chatbridge
+CA_BUNDLE  ?= /etc/ssl/certs/ca-certificates.crt
+COMPOSE    ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+include integration/kafka/version
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
@@ -62,3 +68,28 @@ bench: build ## measure against the goals, on an embedded and on a real Kafka, i
 	$(GO) test -run '^$$' -bench . -benchmem -count 1 ./schema ./bridge/... ./publisher
 	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA-$$(command -v java >/dev/null && echo jvm || echo fake)} \
 	  $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m -v ./integration -chatbridge.rounds=$(BENCHCOUNT)
+
+.PHONY: image
+image: ## build the image IMAGE:VERSION, also as IMAGE:latest (a static program on an empty base)
+	@test -r $(CA_BUNDLE) || { echo "there is no $(CA_BUNDLE), the authorities that TLS to Kafka trusts; name yours: make image CA_BUNDLE=..."; exit 1; }
+	@rm -rf bin/image && mkdir -p bin/image/etc/ssl/certs bin/image/var/lib/chatbridge
+	@chmod 700 bin/image/var/lib/chatbridge
+	@cp $(CA_BUNDLE) bin/image/etc/ssl/certs/ca-certificates.crt
+	@GOOS=linux $(MAKE) --no-print-directory build BINARY=bin/image/chatbridge
+	docker build -q -f deploy/Dockerfile -t $(IMAGE):$(VERSION) -t $(IMAGE):latest --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI) bin/image
+	@docker image inspect -f '$(IMAGE):$(VERSION), {{.Size}} bytes' $(IMAGE):$(VERSION)
+
+.PHONY: up
+up: image ## run Kafka and chatbridge in containers, at 127.0.0.1:8080; what they store stays over make down
+	integration/kafka/get image $(newest)
+	BRIDGE_IMAGE=$(IMAGE):$(VERSION) KAFKA_VERSION=$(newest) $(COMPOSE) up -d
+	@echo "post to http://127.0.0.1:$${BRIDGE_PORT:-8080}/callback, look at http://127.0.0.1:$${OPS_PORT:-9090}/; make down ends it"
+
+.PHONY: down
+down: ## stop what make up started, and keep what it stored
+	$(COMPOSE) down
+
+.PHONY: deploy-check
+deploy-check: build ## check the systemd unit, the Kubernetes manifests, the Dockerfiles and the scripts
+	deploy/check

@@ -14,6 +14,8 @@
 //	shutdown_test.go  signals; two bridges on one spool                   P1
 //	endpoint_test.go  one request and the record it becomes               P6 P7
 //	tree_test.go      the repository's own rules; docs_test.go what the documents say
+//	compose_test.go   docker-compose.yml, up, down and up again           P1 P4
+//	deploy_test.go    what deploy/ says, against what it is about
 //	bench_*_test.go   what is promised of speed, measured; load_test.go the
 //	                  generator, fill_test.go backlogs, measure_test.go figures
 //

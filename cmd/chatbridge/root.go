@@ -38,6 +38,7 @@ in MsgSeq order within its group, and once.`,
 		newTailCommand(env),
 		newAuditCommand(env),
 		newTopicsCommand(env),
+		newHealthCommand(env),
 		newVersionCommand(env),
 	)
 	root.SetIn(env.stdin)
