@@ -43,6 +43,9 @@ func containerWay(version string) (*way, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no Docker daemon answers: %w", err)
 	}
+	if err := removeLeft(docker); err != nil {
+		return nil, err
+	}
 	if _, err := get("image", version); err != nil {
 		return nil, err
 	}
@@ -53,6 +56,32 @@ func containerWay(version string) (*way, error) {
 			n.machine = h.newBox(c, n)
 		}
 	}}, nil
+}
+
+// ownerLabel says which process started a container: its pid.
+const ownerLabel = "com.github.chatbridge.test.pid"
+
+// removeLeft removes the containers of runs that were killed. Where the system
+// does not tell which processes there are, they stay.
+func removeLeft(docker *testcontainers.DockerClient) error {
+	if _, err := os.Stat("/proc/self"); err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	all, err := docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", ownerLabel)})
+	if err != nil {
+		return fmt.Errorf("look for containers of former runs: %w", err)
+	}
+	for _, c := range all.Items {
+		if _, err := os.Stat("/proc/" + c.Labels[ownerLabel]); err == nil {
+			continue
+		}
+		if _, err := docker.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}); err != nil {
+			return fmt.Errorf("remove the container %v of a former run: %w", c.Names, err)
+		}
+	}
+	return nil
 }
 
 // origin says where an image comes from: kafka/get labels those that it builds.
@@ -118,7 +147,7 @@ func (h *house) newBox(c *cluster, n *node) *box {
 	request := testcontainers.ContainerRequest{
 		Image: image + ":" + c.way.version, Env: env,
 		Networks: []string{h.network}, NetworkAliases: map[string][]string{h.network: {alias(n.id)}},
-		Labels:             map[string]string{"com.github.chatbridge.test": c.t.Name()},
+		Labels:             map[string]string{"com.github.chatbridge.test": c.t.Name(), ownerLabel: itoa(os.Getpid())},
 		HostConfigModifier: func(host *container.HostConfig) { publish(host, c, n, inside) },
 	}
 	for _, port := range inside {
