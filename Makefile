@@ -6,6 +6,7 @@ VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 FUZZTIME   ?= 30s
 BENCHCOUNT ?= 5
+RUN        ?= .
 
 IMAGE      ?= chatbridge
 CA_BUNDLE  ?= /etc/ssl/certs/ca-certificates.crt
@@ -33,8 +34,8 @@ test: ## run every test; on a real Kafka where Docker or Java is there, else on 
 	@cat bin/kafka-summary.txt 2>/dev/null || echo "the integration tests had passed before, and nothing has changed since"
 
 .PHONY: test-integration
-test-integration: ## run the integration tests on a real Kafka, and fail where there is none
-	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 60m -v ./integration
+test-integration: ## run the integration tests that match RUN on a real Kafka, and fail where there is none
+	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 60m -v -run '$(RUN)' ./integration
 
 .PHONY: build
 build: ## build bin/chatbridge
