@@ -52,13 +52,16 @@ func answered(b *testing.B, kafka *cluster, bare *process, target string) {
 		t.add("echo CPU us", float64((cpu(bare)-before).Microseconds())/float64(plain.ok))
 		t.add("generator CPU us", float64((cpuOf(os.Getpid())-own).Microseconds())/float64(plain.ok))
 
-		published := bridge.metric("chatbridge_publish_records_total")
+		counted := bridge.counters()
 		beforeBridge, beforeKafka := cpu(bridge.process), kafka.cpu()
 		durable := toBridge.closed(stretch)
 		t.add("bridge answers/s", durable.perSecond())
 		t.add("bridge CPU us", float64((cpu(bridge.process)-beforeBridge).Microseconds())/float64(durable.ok))
 		t.add("kafka CPU us", float64((kafka.cpu()-beforeKafka).Microseconds())/float64(durable.ok))
-		t.add("published/s meanwhile", (bridge.metric("chatbridge_publish_records_total")-published)/durable.took.Seconds())
+		since := bridge.counters().since(counted)
+		t.add("published/s meanwhile", since.published/durable.took.Seconds())
+		t.add("records a sync", since.stored/since.groups)
+		t.add("records a batch", since.published/since.batches)
 		t.add("ratio", durable.perSecond()/plain.perSecond())
 		t.add("failed", float64(durable.failed+plain.failed))
 	}

@@ -69,6 +69,29 @@ func cpuOf(pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
+// counters is how far a bridge has come.
+type counters struct{ stored, groups, published, batches float64 }
+
+func (b *bridge) counters() counters {
+	b.t.Helper()
+	all, err := b.metrics()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return counters{
+		stored: all["chatbridge_spool_group_records_sum"], groups: all["chatbridge_spool_group_records_count"],
+		published: all["chatbridge_publish_records_total"], batches: all["chatbridge_publish_batches_total"],
+	}
+}
+
+// since is what was added after before.
+func (c counters) since(before counters) counters {
+	return counters{
+		stored: c.stored - before.stored, groups: c.groups - before.groups,
+		published: c.published - before.published, batches: c.batches - before.batches,
+	}
+}
+
 // resident is a process's memory in MB, now and at most so far; 0 where the
 // system does not tell it.
 func resident(p *process) (now, most float64) {
