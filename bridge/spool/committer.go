@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"go.uber.org/zap"
@@ -78,8 +79,19 @@ func (c *committer) run() {
 }
 
 // drain commits until nothing is left that formed.
+//
+// Before it takes a group it lets everyone run who can run at once: those that
+// the last group answered, and those that are about to append. Without that the
+// scheduler puts the committer before all of them, the first append of a group
+// is its only one, and under load a sync is paid for a handful of records. With
+// nobody to let run, as when appends are rare, it costs nothing.
 func (c *committer) drain() {
-	for g := c.queue.take(); g != nil; g = c.queue.take() {
+	for {
+		runtime.Gosched()
+		g := c.queue.take()
+		if g == nil {
+			return
+		}
 		c.commit(g)
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // queue is where appends meet the committer: one group that is forming. While
 // the committer syncs a group, the next one forms from whatever arrives; no
-// one waits for company. It is bounded: a full group makes appends wait until
+// one waits for company that has not come yet. It is bounded: a full group makes appends wait until
 // it is taken.
 type queue struct {
 	kick chan struct{} // capacity 1: something formed, or something changed
