@@ -68,7 +68,14 @@ type Hole struct{ From, To uint64 }
 // written only for AfterHole. The values share one piece of memory that is
 // nobody else's.
 func (e *Event) Headers(order Order, hole Hole) []Header {
-	s := sheet{b: make([]byte, 0, 640), list: make([]Header, 0, 13)}
+	list, _ := e.AppendHeaders(make([]Header, 0, 13), make([]byte, 0, 640), order, hole)
+	return list
+}
+
+// AppendHeaders is Headers for who makes many: it appends the headers to list and
+// their values to text, and returns both.
+func (e *Event) AppendHeaders(list []Header, text []byte, order Order, hole Hole) ([]Header, []byte) {
+	s := sheet{b: text, list: list}
 	s.put(HeaderSpecVersion, append(s.b, "1.0"...))
 	s.put(HeaderID, append(s.b, e.ID...))
 	s.put(HeaderType, append(s.b, EventType...))
@@ -90,7 +97,7 @@ func (e *Event) Headers(order Order, hole Hole) []Header {
 		b = append(b, '-')
 		s.put(HeaderHole, strconv.AppendUint(b, hole.To, 10))
 	}
-	return s.list
+	return s.list, s.b
 }
 
 // sheet is headers whose values lie one behind another in b.

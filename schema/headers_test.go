@@ -56,6 +56,19 @@ func TestHeadersAfterAHole(t *testing.T) {
 	}
 }
 
+// TestAppendedHeadersLeaveWhatStandsBefore: headers of several events in the same
+// memory, too small at first, are those that each has by itself.
+func TestAppendedHeadersLeaveWhatStandsBefore(t *testing.T) {
+	first, second := goldenEvent(t, "specification"), goldenEvent(t, "topic-and-mentions")
+	hole := Hole{From: 7, To: 9}
+	list, text := first.AppendHeaders(nil, make([]byte, 0, 8), Unsequenced, Hole{})
+	list, _ = second.AppendHeaders(list, text, AfterHole, hole)
+	want := append(first.Headers(Unsequenced, Hole{}), second.Headers(AfterHole, hole)...)
+	if diff := cmp.Diff(asLines(want), asLines(list)); diff != "" {
+		t.Errorf("(-each by itself +appended):\n%s", diff)
+	}
+}
+
 func TestSequencesSortAsText(t *testing.T) {
 	for n, want := range map[uint64]string{
 		1: "0000000001", 4294967295: "4294967295", 9999999999: "9999999999",

@@ -29,9 +29,10 @@ type lane struct {
 	ready chan struct{} // capacity 1: there is work for send
 	room  chan struct{} // capacity 1: the dispatcher may hand in again
 
-	scratch    []verdict  // of the order goroutine alone
-	parcel     parcel     // of the send goroutine alone
-	announcing []decision // of the send goroutine alone
+	reader     recordReader // of the order goroutine alone
+	scratch    []verdict    // of the order goroutine alone
+	parcel     parcel       // of the send goroutine alone
+	announcing []decision   // of the send goroutine alone
 
 	dispatcher *dispatcher
 	wantsRoom  atomic.Bool // parked: catch-up waits for room
@@ -282,7 +283,7 @@ func (l *lane) wakeSendLocked() {
 // read reads a record into an event on its way, or sends it aside: unreadable
 // ones to the dead letters, other commands to their topic. nil, nil: it went.
 func (l *lane) read(ctx context.Context, e *spool.Entry) (*outgoing, error) {
-	o, letter := readRecord(e)
+	o, letter := l.reader.read(e)
 	if o != nil {
 		return o, nil
 	}

@@ -48,11 +48,13 @@ func (o *outgoing) decision() decision {
 type parcel struct {
 	messages []publisher.Message
 	headers  []publisher.Header
+	written  []schema.Header // of one event
+	text     []byte          // the headers' values and the keys
 }
 
 // pack returns the messages of a batch; they are good until the next call.
 func (p *parcel) pack(batch []*outgoing) []publisher.Message {
-	p.messages, p.headers = p.messages[:0], p.headers[:0]
+	p.messages, p.headers, p.text = p.messages[:0], p.headers[:0], p.text[:0]
 	for _, o := range batch {
 		p.messages = append(p.messages, p.message(o))
 	}
@@ -62,11 +64,15 @@ func (p *parcel) pack(batch []*outgoing) []publisher.Message {
 // message is what Kafka gets of an event.
 func (p *parcel) message(o *outgoing) publisher.Message {
 	from := len(p.headers)
-	for _, h := range o.event.Headers(order(o.fact.Verdict), schema.Hole{From: o.fact.HoleFrom, To: o.fact.HoleTo}) {
+	hole := schema.Hole{From: o.fact.HoleFrom, To: o.fact.HoleTo}
+	p.written, p.text = o.event.AppendHeaders(p.written[:0], p.text, order(o.fact.Verdict), hole)
+	for _, h := range p.written {
 		p.headers = append(p.headers, publisher.Header(h))
 	}
+	keyAt := len(p.text)
+	p.text = append(p.text, o.event.Group.ID...)
 	m := publisher.Message{
-		Key:     []byte(o.event.Group.ID),
+		Key:     p.text[keyAt:len(p.text):len(p.text)],
 		Value:   o.value,
 		Headers: p.headers[from:len(p.headers):len(p.headers)],
 		Time:    o.event.RecordTime(),

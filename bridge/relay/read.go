@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -13,10 +14,18 @@ import (
 // the bridge goes on.
 const reasonNormalizer schema.Reason = "normalizer-fault"
 
-// readRecord reads what the spool holds of a callback. Exactly one of the two
-// results is not nil: an event, or a letter for the dead letters (with a
-// reason) or for the callbacks topic (without).
-func readRecord(e *spool.Entry) (o *outgoing, l *letter) {
+// recordReader reads records. One goroutine uses it.
+type recordReader struct {
+	scratch []byte // where an event's JSON is written, before its size is known
+}
+
+// keepScratch is the largest scratch that is kept for the next record (P8).
+const keepScratch = 64 << 10
+
+// read reads what the spool holds of a callback. Exactly one of the two results
+// is not nil: an event, or a letter for the dead letters (with a reason) or for
+// the callbacks topic (without).
+func (r *recordReader) read(e *spool.Entry) (o *outgoing, l *letter) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			o, l = nil, newLetter(e, reasonNormalizer, fmt.Sprintf("reading the callback failed: %v", fault))
@@ -35,13 +44,16 @@ func readRecord(e *spool.Entry) (o *outgoing, l *letter) {
 	if err != nil {
 		return nil, newLetter(e, reasonOf(err), err.Error())
 	}
-	value, err := event.AppendJSON(make([]byte, 0, len(e.Record.Body)+256))
+	written, err := event.AppendJSON(r.scratch[:0])
 	if err != nil {
 		return nil, newLetter(e, reasonNormalizer, err.Error())
 	}
+	if cap(written) <= keepScratch {
+		r.scratch = written
+	}
 	return &outgoing{
 		position: e.Position, received: e.Record.ReceivedAt.UnixNano(),
-		recordBytes: recordSize(&e.Record), event: event, value: value,
+		recordBytes: recordSize(&e.Record), event: event, value: bytes.Clone(written),
 	}, nil
 }
 
