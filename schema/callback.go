@@ -72,7 +72,7 @@ func fieldOf(name []byte) (f field, ok bool) {
 }
 
 // callback is a body's outermost object, split into its members. The body as a
-// whole has been accepted by the decoder, at every level. Check, Peek and
+// whole has been accepted, at every level, by the decoder or as the decoder would. Check, Peek and
 // Normalize all read it through here, and so cannot disagree on what is good.
 type callback struct {
 	text    []byte            // what is decoded; the values below are parts of it
@@ -80,32 +80,43 @@ type callback struct {
 	unknown int               // how many other members there are
 }
 
-// readCallback splits a body. It reports the first fault in the text's order.
-func readCallback(body []byte) (*callback, *UnreadableError) {
+// read splits a body into c, which is empty. It reports the first fault in the
+// text's order.
+func (c *callback) read(body []byte) *UnreadableError {
 	text := clean(body)
+	if c.splitPlain(text) {
+		return nil
+	}
+	decoded, bad := decodeCallback(text)
+	*c = decoded
+	return bad
+}
+
+// decodeCallback is read for any text, by the decoder.
+func decodeCallback(text []byte) (c callback, bad *UnreadableError) {
 	cut := tooDeepAt(text, MaxDepth)
 	if cut >= 0 {
 		text = text[:cut] // a fault before the depth is found, and nothing after
 	}
-	c := &callback{text: text}
-	err := json.Unmarshal(text, c)
+	read := &callback{text: text}
+	err := json.Unmarshal(text, read)
 	switch {
 	case err == nil:
-		return c, nil
+		return *read, nil
 	case errors.Is(err, errNotObject):
-		return nil, &UnreadableError{ReasonNotJSON, "the body is JSON but not an object"}
+		return c, &UnreadableError{ReasonNotJSON, "the body is JSON but not an object"}
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return nil, &UnreadableError{ReasonDuplicateName,
+		return c, &UnreadableError{ReasonDuplicateName,
 			fmt.Sprintf("an object in the body has two members of the same name, near byte %d", offsetOf(err))}
 	case cut >= 0 && errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, &UnreadableError{ReasonTooDeep,
+		return c, &UnreadableError{ReasonTooDeep,
 			fmt.Sprintf("objects and lists in the body are nested more than %d deep, near byte %d", MaxDepth, cut)}
 	case len(text) == 0:
-		return nil, &UnreadableError{ReasonNotJSON, "the body is empty"}
+		return c, &UnreadableError{ReasonNotJSON, "the body is empty"}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return nil, &UnreadableError{ReasonNotJSON, fmt.Sprintf("the body ends in the middle of its JSON, at byte %d", len(text))}
+		return c, &UnreadableError{ReasonNotJSON, fmt.Sprintf("the body ends in the middle of its JSON, at byte %d", len(text))}
 	}
-	return nil, &UnreadableError{ReasonNotJSON, fmt.Sprintf("the body is not JSON, near byte %d", offsetOf(err))}
+	return c, &UnreadableError{ReasonNotJSON, fmt.Sprintf("the body is not JSON, near byte %d", offsetOf(err))}
 }
 
 // errNotObject stops the decoder at a text that is not an object.
@@ -135,11 +146,11 @@ func (c *callback) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		return err
 	}
 	for d.PeekKind() != '}' {
-		name, err := c.read(d)
+		name, err := c.next(d)
 		if err != nil {
 			return err
 		}
-		v, err := c.read(d)
+		v, err := c.next(d)
 		if err != nil {
 			return err
 		}
@@ -149,9 +160,9 @@ func (c *callback) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// read returns the next value as a part of c.text, which stays valid when the
+// next returns the next value as a part of c.text, which stays valid when the
 // decoder goes on.
-func (c *callback) read(d *jsontext.Decoder) (value, error) {
+func (c *callback) next(d *jsontext.Decoder) (value, error) {
 	v, err := d.ReadValue()
 	if err != nil {
 		return nil, err
@@ -215,7 +226,8 @@ func (c *callback) refuse(command string) *UnreadableError {
 // empty command stands for CommandAfterSend. It keeps nothing of body. Any
 // number of goroutines may call it.
 func Check(command string, body []byte) error {
-	c, bad := readCallback(body)
+	var c callback
+	bad := c.read(body)
 	if bad == nil {
 		bad = c.refuse(command)
 	}
@@ -230,8 +242,8 @@ func Check(command string, body []byte) error {
 // unreadable for anything but its command. It keeps nothing of body or buf. Any
 // number of goroutines may call it, each with a buf of its own.
 func Peek(body, buf []byte) (groupID []byte, ok bool) {
-	c, bad := readCallback(body)
-	if bad != nil {
+	var c callback
+	if bad := c.read(body); bad != nil {
 		return nil, false
 	}
 	id, ok := c.groupID()

@@ -247,18 +247,18 @@ func TestMemoryIsInProportionToTheBody(t *testing.T) {
 	}
 }
 
-// TestCheckAllocatesOncePerCallback keeps the request path cheap.
-func TestCheckAllocatesOncePerCallback(t *testing.T) {
+// TestCheckDoesNotAllocate keeps the request path cheap.
+func TestCheckDoesNotAllocate(t *testing.T) {
 	body := benchBody()
 	if n := testing.AllocsPerRun(100, func() {
 		if err := Check(CommandAfterSend, body); err != nil {
 			t.Fatal(err)
 		}
-	}); slack == 1 && n > 1 {
+	}); slack == 1 && n > 0 {
 		t.Errorf("Check makes %v allocations", n)
 	}
 	var buf []byte
-	if n := testing.AllocsPerRun(100, func() { buf, _ = Peek(body, buf) }); slack == 1 && n > 1 {
+	if n := testing.AllocsPerRun(100, func() { buf, _ = Peek(body, buf) }); slack == 1 && n > 0 {
 		t.Errorf("Peek makes %v allocations", n)
 	}
 	e := mustNormalize(t, goldenRequest(t), body)

@@ -14,7 +14,8 @@ import (
 // The event shares no memory with body. It is ready to be encoded if the
 // request's time is; see AppendJSON. Any number of goroutines may call Normalize.
 func Normalize(req Request, body []byte) (*Event, error) {
-	c, bad := readCallback(body)
+	var c callback
+	bad := c.read(body)
 	if bad == nil {
 		bad = c.refuse(req.Command)
 	}

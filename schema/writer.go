@@ -195,6 +195,16 @@ func appendQuoted(b []byte, s string) []byte {
 		s = strings.ToValidUTF8(s, "\ufffd")
 	}
 	b = append(b, '"')
+	start := len(b)
+	b = append(b, s...)
+	if at := specialAt(b, start); at < len(b) {
+		b = appendEscapes(b[:at], s[at-start:])
+	}
+	return append(b, '"')
+}
+
+// appendEscapes writes s, escaping what JSON asks to be escaped.
+func appendEscapes(b []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
@@ -203,8 +213,7 @@ func appendQuoted(b []byte, s string) []byte {
 			start = i + 1
 		}
 	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
+	return append(b, s[start:]...)
 }
 
 func appendEscaped(b []byte, c byte) []byte {
