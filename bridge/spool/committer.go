@@ -156,6 +156,7 @@ func (c *committer) commit(g *group) {
 		err := c.store(g)
 		if err == nil {
 			took := c.spool.now().Sub(started)
+			c.queue.reuse(g.own())
 			c.spool.publish(g)
 			g.settle(nil)
 			c.report(g, took)

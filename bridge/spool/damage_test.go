@@ -301,7 +301,7 @@ func TestSegmentThatWasNeverInUse(t *testing.T) {
 	t.Parallel()
 	d := faultdisk.New(1)
 	put := func(h header, records ...string) {
-		g := newGroup(0)
+		g := newGroup(nil)
 		for _, body := range records {
 			r := Record{Body: []byte(body)}
 			g.add(&r, r.sum())

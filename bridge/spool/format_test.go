@@ -26,7 +26,7 @@ func TestFormatIsWhatItWas(t *testing.T) {
 		id: 7, salt: 0x1122334455667788, base: 1000, prevID: 6, prevSound: 990, prevEnd: 995,
 		created: 1700000000_000000000, size: 64 << 20, mode: Interval,
 	}
-	g := newGroup(0)
+	g := newGroup(nil)
 	for _, r := range []Record{
 		{ReceivedAt: time.Unix(1700000000, 5), Query: []byte("a=1"), Body: []byte("{}")},
 		{ReceivedAt: time.Unix(1700000001, 6)},

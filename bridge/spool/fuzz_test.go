@@ -62,7 +62,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte{}, []byte{}, int64(-1))
 	f.Fuzz(func(t *testing.T, query, body []byte, at int64) {
 		h := fuzzHeader()
-		g := newGroup(0)
+		g := newGroup(nil)
 		r := Record{ReceivedAt: time.Unix(0, at).UTC(), Query: query, Body: body}
 		g.add(&r, r.sum())
 		g.finish(1, h.seed())

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 )
@@ -15,7 +16,8 @@ const (
 // group is the records that one write and one fsync make durable. Callers of
 // Append encode into it, under the queue's mutex, while the group before it is
 // being synced; then the committer alone has it; then it is immutable, and
-// readers are served from its buffer.
+// readers are served from its buffer. While it forms and is written its memory is
+// the queue's.
 type group struct {
 	buf   []byte // frames; what only the committer knows is filled in by finish
 	count int
@@ -31,10 +33,21 @@ type group struct {
 	records int64 // bytes of buf without the commit frame
 }
 
-// newGroup makes an empty group with room for about as much as the last one
-// had.
-func newGroup(room int) *group {
-	return &group{buf: make([]byte, 0, room), done: make(chan struct{})}
+// newGroup makes an empty group, which writes over buf while it forms.
+func newGroup(buf []byte) *group {
+	return &group{buf: buf[:0], done: make(chan struct{})}
+}
+
+// own gives the group memory of its own, as much as it needs, for readers may
+// keep it for long, and returns what it formed in. A group of one record that is
+// larger than groups otherwise are keeps its memory; then nothing is returned.
+func (g *group) own() (formedIn []byte) {
+	if cap(g.buf) > 2*groupBytes {
+		return nil
+	}
+	formedIn = g.buf
+	g.buf = bytes.Clone(formedIn)
+	return formedIn
 }
 
 // fits reports whether a record of n bytes (a frame) may join. An empty group

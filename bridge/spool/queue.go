@@ -17,11 +17,11 @@ type queue struct {
 	room    chan struct{} // closed when forming is taken; nil: nobody waits
 	refuse  error         // appends are answered with this; nil: they are taken
 	closed  bool          // refuse is ErrClosed and stays so
-	size    int           // bytes that the next group is likely to need: of the last ones, the largest, fading
+	spare   []byte        // where the next group forms, when forming is taken
 }
 
 func newQueue() *queue {
-	return &queue{kick: make(chan struct{}, 1), forming: newGroup(0)}
+	return &queue{kick: make(chan struct{}, 1), forming: newGroup(nil)}
 }
 
 // join copies r into the forming group and returns it and r's place in it. It
@@ -74,10 +74,17 @@ func (q *queue) take() *group {
 		return nil
 	}
 	g := q.forming
-	q.size = max(len(g.buf), q.size*3/4)
-	q.forming = newGroup(min(q.size+q.size/8+frameHeader, groupBytes+frameHeader))
+	q.forming = newGroup(q.spare)
+	q.spare = nil
 	q.freeRoom()
 	return g
+}
+
+// reuse takes the memory back that a group formed in, nil if there is none.
+func (q *queue) reuse(buf []byte) {
+	q.mu.Lock()
+	q.spare = buf
+	q.mu.Unlock()
 }
 
 // stop makes join refuse with err, and returns what had formed so far, nil if
@@ -93,7 +100,7 @@ func (q *queue) stop(err error) *group {
 	if g.count == 0 {
 		return nil
 	}
-	q.forming = newGroup(0)
+	q.forming = newGroup(nil)
 	return g
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/chatbridge/chatbridge/bridge/internal/disk"
 )
@@ -169,6 +170,7 @@ func (r *Reader) fromMemory(out []Entry, max, bytes int) []Entry {
 	if r.seg == g.seg && r.off >= g.off && r.off < g.off+g.records {
 		at, pos = r.off-g.off, r.pos
 	}
+	out = slices.Grow(out, min(max-len(out), int(g.end()-r.pos)))
 	for at < g.records && len(out) < max && bytes > 0 {
 		f := peekFrame(g.buf[at:])
 		if pos >= r.pos {
