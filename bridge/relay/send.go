@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"go.uber.org/zap"
@@ -71,6 +72,9 @@ func (l *lane) cut(ctx context.Context) ([]*outgoing, error) {
 			if err := pause(ctx, l.relay.opt.Linger); err != nil {
 				return nil, err
 			}
+			// Under load the scheduler lets a timer's goroutine run before those who
+			// bring more.
+			runtime.Gosched()
 			lingered = true
 			continue
 		}
