@@ -99,7 +99,7 @@ func (r *reading) step(ctx context.Context) (err error) {
 	case res.code == kafka.OffsetOutOfRange:
 		return r.outOfRange(ctx, at)
 	case res.code != 0:
-		return res.code
+		return k.cfg.denied("Read", r.p.topic, res.code)
 	}
 	before := r.next
 	if err := r.hand(res.batches); err != nil {
