@@ -107,9 +107,9 @@ func (c *Client) lookup(topic string) *health {
 }
 
 // countMaxAge is how old an answer PartitionCount may give.
-const countMaxAge = 5 * time.Second
+const countMaxAge = 2 * time.Second
 
-// PartitionCount returns how many partitions topic has, by an answer of the cluster at most five seconds old. It waits for a topic
+// PartitionCount returns how many partitions topic has, by an answer of the cluster at most two seconds old. It waits for a topic
 // that does not exist and for a cluster that is away, until ctx ends or Config.Patience is used up.
 func (c *Client) PartitionCount(ctx context.Context, topic string) (n int, err error) {
 	err = c.lookup(topic).persist(ctx, func(ctx context.Context) error {
