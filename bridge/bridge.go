@@ -45,7 +45,7 @@ type Bridge struct {
 
 	draining   atomic.Bool
 	relayFault atomic.Pointer[error]               // why the relay is down; nil or pointing to nil while it runs
-	uncreated  atomic.Pointer[[]publisher.Finding] // why topics that serve is to create cannot be
+	uncreated  atomic.Pointer[[]publisher.Finding] // why topics that serve is to create are not there
 }
 
 // Open opens the spool and binds both listeners. It does not wait for Kafka.

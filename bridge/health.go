@@ -54,9 +54,15 @@ func (b *Bridge) sink(stats relay.Stats, parts []ops.SinkPart) ops.Condition {
 	if stats.Trouble != nil {
 		c.Reasons = append(c.Reasons, stats.Trouble.Error())
 	}
-	if refused := b.uncreated.Load(); refused != nil {
-		for _, f := range *refused {
-			c.Reasons = append(c.Reasons, fmt.Sprintf("topic %s: %s", f.Topic, f.Sentence))
+	if faults := b.uncreated.Load(); faults != nil {
+		for _, f := range *faults {
+			switch {
+			case b.relayKnows(f):
+			case f.Topic == "":
+				c.Reasons = append(c.Reasons, f.Sentence)
+			default:
+				c.Reasons = append(c.Reasons, fmt.Sprintf("topic %s: %s", f.Topic, f.Sentence))
+			}
 		}
 	}
 	seen := map[string]bool{}

@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,24 +26,37 @@ func (b *Bridge) createTopics(ctx context.Context) {
 			return // the bridge is being stopped
 		}
 		done := true
-		var refused []publisher.Finding
+		var faults []publisher.Finding
 		for _, f := range findings {
-			done = done && !blocks(f)
-			if f.What == findingCreated && f.Level == publisher.LevelFail {
-				refused = append(refused, f)
+			if blocks(f) {
+				done = false
 			}
-			if f.Level == publisher.LevelOK || f.What == findingReachable || said[f.Sentence] {
-				continue // that Kafka cannot be reached is for the publisher to say
+			if f.Level == publisher.LevelFail && f.What != findingExists && blocks(f) {
+				faults = append(faults, f)
 			}
-			said[f.Sentence] = true
-			b.opt.Logger.Warn("topics", zap.String("topic", f.Topic), zap.String("level", string(f.Level)),
-				zap.String("finding", f.Sentence), zap.String("cause", f.Cause))
+			if f.Level != publisher.LevelOK && !said[f.Sentence] && !b.relayKnows(f) {
+				said[f.Sentence] = true
+				b.opt.Logger.Warn("topics", zap.String("topic", f.Topic), zap.String("level", string(f.Level)),
+					zap.String("finding", f.Sentence), zap.String("cause", f.Cause))
+			}
 		}
-		b.uncreated.Store(&refused)
+		b.uncreated.Store(&faults)
 		if done || !b.wait(ctx, wait) {
 			return
 		}
 	}
+}
+
+// relayKnows reports whether a finding is what keeps the relay from publishing
+// as well. Then the relay has said it, or is about to.
+func (b *Bridge) relayKnows(f publisher.Finding) bool {
+	if f.What != findingReachable {
+		return false
+	}
+	stats := b.relay.Stats().Publishing
+	return len(stats) == 0 || slices.ContainsFunc(stats, func(s publisher.Status) bool {
+		return !s.OK && strings.Contains(f.Sentence, s.Sentence) || s.OK && s.Partition < 0
+	})
 }
 
 // What a finding of publisher's can be about; these tell whether there is

@@ -164,7 +164,7 @@ func faults() []fault {
 			c.allow("newcomer", "", kmsg.ACLOperationAll)
 			c.setScram("newcomer", secret)
 		}},
-		{"password file away", func(c *caller) []string {
+		{passwordAway, func(c *caller) []string {
 			return all(one(c.by(loginListener)), c.login("SCRAM-SHA-256", keeper, secret))
 		}, func(c *caller, _ *bridge) { c.put("password", secret) }},
 		{"wrong password by PLAIN", func(c *caller) []string {
@@ -197,6 +197,8 @@ func faults() []fault {
 	return list
 }
 
+const passwordAway = "password file away"
+
 // A permission is what a user may do before the fault is mended: then all of it.
 type permission struct {
 	fault        string
@@ -226,7 +228,8 @@ func (c *caller) meets(f fault, sentence *regexp.Regexp) {
 	c.prepare(f, b)
 	b.start()
 	b.ready()
-	if f.name == "password file away" { // config check would not let it start
+	if f.name == passwordAway { // nothing starts without; the login ends soon
+		eventually(c.t, "the sink is well", func() error { return b.probe("/sinkz", 200) })
 		if err := os.Remove(filepath.Join(c.dir, "password")); err != nil {
 			c.t.Fatal(err)
 		}
@@ -241,7 +244,7 @@ func (c *caller) meets(f fault, sentence *regexp.Regexp) {
 	if n := b.logSays(sentence); n != 1 {
 		c.t.Errorf("the log says it %d times, want once:\n%s", n, tail(b.log, 20))
 	}
-	if f.name != "password file away" {
+	if f.name != passwordAway { // a command does not start then
 		findings, code := topicsCheck(b)
 		if code != 1 || !slices.ContainsFunc(findings, func(f finding) bool { return f.Level == "fail" && sentence.MatchString(f.Sentence) }) {
 			c.t.Errorf("topics check: exit %d, %v; want 1 and %s", code, findings, sentence)

@@ -201,10 +201,7 @@ func (f *follower) readLive(ctx context.Context, partition int, from int64, out 
 			}
 			return
 		}
-		if next < from { // the topic was made anew, and has been written to: begin with it
-			next = 0
-		}
-		from = next
+		from = next // may be lower than before: see topic.Follow
 	}
 }
 

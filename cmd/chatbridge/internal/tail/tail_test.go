@@ -105,11 +105,11 @@ func (m *memory) Follow(ctx context.Context, p int, from int64, _ time.Duration,
 	}
 	end, grown := int64(len(m.partitions[p])), m.grown
 	m.mu.Unlock()
+	if from > end { // as the publisher does it
+		from = 0
+	}
 	if from < end {
 		return end, m.Read(ctx, p, from, end, fn)
-	}
-	if from > end { // as the publisher does it
-		return end, nil
 	}
 	select {
 	case <-grown:
