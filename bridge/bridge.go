@@ -44,7 +44,8 @@ type Bridge struct {
 	metrics *metrics
 
 	draining   atomic.Bool
-	relayFault atomic.Pointer[error] // why the relay is down; nil or pointing to nil while it runs
+	relayFault atomic.Pointer[error]               // why the relay is down; nil or pointing to nil while it runs
+	uncreated  atomic.Pointer[[]publisher.Finding] // why topics that serve is to create are not there
 }
 
 // Open opens the spool and binds both listeners. It does not wait for Kafka.
@@ -273,73 +274,6 @@ func (b *Bridge) keepRelaying(ctx context.Context) {
 		}
 		b.relayFault.Store(nil)
 	}
-}
-
-// createTopicsAgain bounds how often missing topics are tried to be created.
-const createTopicsAgain = 5 * time.Second
-
-// createTopics creates the topics that are missing, as soon as Kafka lets it,
-// and says each thing that is wrong with them once. Topics that exist are left
-// as they are: more partitions would move groups, which is for a person to
-// decide (topics apply).
-func (b *Bridge) createTopics(ctx context.Context) {
-	said := map[string]bool{}
-	for wait := relayPause; ; wait = min(2*wait, createTopicsAgain) {
-		findings, err := b.createMissing(ctx)
-		if err != nil {
-			return // the bridge is being stopped
-		}
-		done := true
-		for _, f := range findings {
-			done = done && !blocks(f)
-			if f.Level != publisher.LevelOK && !said[f.Sentence] {
-				said[f.Sentence] = true
-				b.opt.Logger.Warn("topics", zap.String("topic", f.Topic), zap.String("level", string(f.Level)), zap.String("finding", f.Sentence))
-			}
-		}
-		if done || !b.wait(ctx, wait) {
-			return
-		}
-	}
-}
-
-// What a finding of publisher's can be about; these tell whether there is
-// still something to create.
-const (
-	findingExists    = "exists"
-	findingReachable = "reachable"
-	findingCreated   = "created"
-)
-
-// blocks reports whether f says that a topic is not there yet.
-func blocks(f publisher.Finding) bool {
-	about := f.What == findingExists || f.What == findingReachable || f.What == findingCreated
-	return about && f.Level != publisher.LevelOK
-}
-
-// createMissing looks at the topics, creates those that are not there, and
-// returns what is to be said.
-func (b *Bridge) createMissing(ctx context.Context) ([]publisher.Finding, error) {
-	found, err := b.client.Check(ctx, b.cfg.TopicSpecs())
-	if err != nil {
-		return nil, err
-	}
-	missing := map[string]bool{}
-	for _, f := range found {
-		if f.What == findingExists && f.Level != publisher.LevelOK {
-			missing[f.Topic] = true
-		}
-	}
-	var specs []publisher.TopicSpec
-	for _, spec := range b.cfg.TopicSpecs() {
-		if missing[spec.Name] {
-			specs = append(specs, spec)
-		}
-	}
-	if len(specs) == 0 {
-		return found, nil
-	}
-	return b.client.Apply(ctx, specs)
 }
 
 // wait waits for d, or returns false because ctx has ended.

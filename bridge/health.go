@@ -54,11 +54,22 @@ func (b *Bridge) sink(stats relay.Stats, parts []ops.SinkPart) ops.Condition {
 	if stats.Trouble != nil {
 		c.Reasons = append(c.Reasons, stats.Trouble.Error())
 	}
+	if faults := b.uncreated.Load(); faults != nil {
+		for _, f := range *faults {
+			switch {
+			case b.relayKnows(f):
+			case f.Topic == "":
+				c.Reasons = append(c.Reasons, f.Sentence)
+			default:
+				c.Reasons = append(c.Reasons, fmt.Sprintf("topic %s: %s", f.Topic, f.Sentence))
+			}
+		}
+	}
 	seen := map[string]bool{}
 	for _, s := range stats.Publishing {
-		if s.Partition < 0 && !s.OK { // a look-up, which concerns no partition
+		if s.Partition < 0 && !s.OK && !seen[s.Sentence] { // a look-up, which concerns the topic as a whole
 			seen[s.Sentence] = true
-			c.Reasons = append(c.Reasons, s.Sentence)
+			c.Reasons = append(c.Reasons, fmt.Sprintf("topic %s: %s", s.Topic, s.Sentence))
 		}
 	}
 	for _, p := range parts {

@@ -36,6 +36,7 @@ type metrics struct {
 	waits   prometheus.Histogram
 	letters *prometheus.CounterVec
 	others  prometheus.Counter
+	changes *prometheus.CounterVec
 
 	batches   *prometheus.CounterVec
 	records   *prometheus.CounterVec
@@ -114,6 +115,10 @@ func (m *metrics) relay() {
 		schema.ReasonNoGroupID, schema.ReasonTooLargeForTopic, schema.ReasonRejected, schema.ReasonBadQuery,
 	} {
 		m.letters.WithLabelValues(string(reason))
+	}
+	m.changes = m.counterVec("topic_changes_total", "What somebody did to the events topic while it was in use, by change.", "change")
+	for _, c := range []relay.TopicChange{relay.MorePartitions, relay.FewerPartitions, relay.MadeAnew} {
+		m.changes.WithLabelValues(string(c))
 	}
 	m.others = m.counter("other_callbacks_total", "Callbacks of other commands published to the callbacks topic.")
 }
@@ -215,6 +220,12 @@ func (m *metrics) relayHooks(next relay.Hooks) relay.Hooks {
 			}
 			if next.Settled != nil {
 				next.Settled(partition, waits)
+			}
+		},
+		TopicChanged: func(c relay.TopicChange) {
+			m.changes.WithLabelValues(string(c)).Inc()
+			if next.TopicChanged != nil {
+				next.TopicChanged(c)
 			}
 		},
 		SentAside: func(topic string, reason schema.Reason) {

@@ -12,6 +12,10 @@
 //	crash_test.go     kill -9 of the bridge, of the Kafka, of both        P1 P3 P4
 //	outage_test.go    no Kafka, full disk, lost checkpoint                P1 P2 P3 P4
 //	shutdown_test.go  signals; two bridges on one spool                   P1
+//	kafka_security_test.go  every way in, and every way in that is shut    P1 P2 P4
+//	                  (kafka_secured_test.go the Kafka for it, kafka_certificates_test.go)
+//	kafka_topic_test.go  codecs, limits, LogAppendTime; a topic that is given partitions,
+//	                  or deleted and made anew                              P1 P2 P3 P4 P6
 //	endpoint_test.go  one request and the record it becomes               P6 P7
 //	tree_test.go      the repository's own rules; docs_test.go what the documents say
 //	compose_test.go   docker-compose.yml, up, down and up again           P1 P4

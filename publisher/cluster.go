@@ -121,7 +121,7 @@ func (k *cluster) known(topic string, partition int) (place, error) {
 	case t == nil || t.fetched.IsZero():
 		return place{}, kafka.LeaderNotAvailable
 	case t.code != 0:
-		return place{}, t.code
+		return place{}, k.cfg.denied("Describe", topic, t.code)
 	case partition < 0 || partition >= len(t.partitions):
 		return place{}, kafka.UnknownTopicOrPartition
 	}
@@ -163,7 +163,7 @@ func (k *cluster) partitions(ctx context.Context, topic string, maxAge time.Dura
 	defer k.mu.Unlock()
 	t := k.topics[topic]
 	if t.code != 0 {
-		return 0, t.code
+		return 0, k.cfg.denied("Describe", topic, t.code)
 	}
 	if len(t.partitions) == 0 {
 		return 0, kafka.UnknownTopicOrPartition

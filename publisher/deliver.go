@@ -235,6 +235,7 @@ func (d *delivery) send(ctx context.Context) (int64, error) {
 		if base, err = appended(m); err == nil {
 			return base, nil
 		}
+		err = k.cfg.deniedWrite(p.topic, err)
 	}
 	k.mistrust(p.topic, p.id, at)
 	return 0, err

@@ -1,5 +1,6 @@
 // Package publisher writes batches of messages to Kafka partitions, each once and in order, and reads partitions back.
-// It is the only door to kafka-go. It knows nothing of chats, spools or configuration files.
+// It is the only door to kafka-go. It knows nothing of chats and spools; of the configuration it knows the names of the keys under
+// kafka, so that its sentences can say which one to look at.
 //
 // # Use
 //
@@ -70,6 +71,7 @@
 //	read.go        Read, Offsets, OffsetAt            fetch.go      the Fetch request
 //	cluster.go     brokers and leaders                pool.go       connections, who is asked
 //	wire.go        one connection                     security.go   TLS and SASL
+//	linkfault.go   what a failure below Kafka's codes means, and a missing permission
 //	preflight.go   Check: cluster, topics             settings.go   Check: a topic's settings
 //	provision.go   Apply                              config.go     Config
 //	status.go      Status, retrying, the log's gate   hooks.go      Hooks

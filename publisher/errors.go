@@ -2,14 +2,7 @@ package publisher
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"strings"
-	"syscall"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -121,18 +114,16 @@ func ruleFor(code kafka.Error) rule {
 		return rule{classRetry, "moving", "the cluster is moving leaders or its controller; this ends by itself"}
 	case kafka.ThrottlingQuotaExceeded: // 89
 		return rule{classRetry, "throttled", "the cluster's quota is used up; raise it or wait"}
-	case kafka.TopicAuthorizationFailed: // 29, checked before the append
-		return rule{classRetry, "not-authorized", "the user may not write to the topic; grant Write, Read and Describe on it"}
-	case kafka.ClusterAuthorizationFailed: // 31
-		return rule{classRetry, "not-authorized", "the user may not use a producer id; grant Write on the topic or IdempotentWrite on the cluster"}
+	case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed: // 29, 31, checked before the append; see deniedError
+		return rule{classRetry, "not-authorized", "the user lacks a permission; check the ACLs"}
 	case kafka.GroupAuthorizationFailed, kafka.TransactionalIDAuthorizationFailed, kafka.DelegationTokenAuthorizationFailed: // 30, 53, 65
 		return rule{classRetry, "not-authorized", "the user lacks a permission; check the ACLs"}
 	case kafka.UnsupportedSASLMechanism: // 33
-		return rule{classRetry, "login-refused", "the broker does not offer the SASL mechanism; choose one that it offers"}
+		return rule{classRetry, "login-refused", "the broker does not offer the SASL mechanism; set kafka.sasl.mechanism to one that it offers"}
 	case kafka.IllegalSASLState: // 34
-		return rule{classRetry, "login-refused", "the broker's port takes no login; use its SASL port, or switch SASL off"}
+		return rule{classRetry, "login-refused", "the broker's port takes no login; remove kafka.sasl, or name its SASL port in kafka.brokers"}
 	case kafka.SASLAuthenticationFailed, kafka.UnacceptableCredential, kafka.DelegationTokenExpired: // 58, 93, 66
-		return rule{classRetry, "login-refused", loginSentence}
+		return rule{classRetry, "login-refused", "the broker refused the login; check kafka.sasl"}
 	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge: // 10, 18, checked before the append
 		return rule{classReject, "too-large", "the batch is larger than the topic takes; raise the topic's max.message.bytes"}
 	case kafka.InvalidTimestamp: // 32
@@ -146,21 +137,16 @@ func ruleFor(code kafka.Error) rule {
 	case kafka.DuplicateSequenceNumber: // 46: it has the batch, or had it
 		return rule{classResync, "duplicate-sequence", "the broker says that it has the batch already; looking for it"}
 	case kafka.InvalidTopic: // 17
-		return rule{classFatal, "invalid-topic", "the topic's name is not valid; correct the configuration"}
+		return rule{classFatal, "invalid-topic", "the topic's name is not valid; correct kafka.topic, kafka.dead_letter_topic and kafka.callbacks_topic"}
 	case kafka.InvalidRequiredAcks, kafka.InvalidRequest, kafka.UnsupportedVersion, kafka.UnsupportedForMessageFormat: // 21, 42, 35, 43
 		return rule{classFatal, "unsupported", "the broker does not understand the request; Kafka 2.1 or newer is needed, or a newer chatbridge"}
 	case kafka.UnsupportedCompressionType: // 76
-		return rule{classFatal, "unsupported-compression", "the broker does not know the compression; choose another one"}
+		return rule{classFatal, "unsupported-compression", "the broker does not know the compression; set kafka.compression to another one"}
 	case kafka.SecurityDisabled: // 54
-		return rule{classFatal, "unsupported", "the cluster has no security features; check the settings"}
+		return rule{classFatal, "unsupported", "the cluster has no security features; check kafka.tls and kafka.sasl"}
 	}
 	return rule{classAmbiguous, "other", "the broker answered with an error that says nothing about the batch; check the broker's log"}
 }
-
-const (
-	loginSentence = "the broker refused the login; check user name, password and mechanism"
-	eofSentence   = "the broker closed the connection at the first request; it may expect TLS, or a login (SASL), or not be a Kafka broker"
-)
 
 // lookupError wraps a failure to find the leader: nothing was sent to it.
 type lookupError struct{ err error }
@@ -190,12 +176,16 @@ func judge(err error) failure {
 	if errors.As(err, &le) {
 		return judgeLink(le)
 	}
+	var denied *deniedError
+	if errors.As(err, &denied) {
+		return failure{rule: denied.rule(), err: err}
+	}
 	var code kafka.Error
 	if errors.As(err, &code) {
 		return failure{rule: ruleFor(code), err: err}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return failure{rule: rule{classRetry, "unreachable", "no broker answered in time; check that Kafka is up and can be reached"}, err: err}
+		return failure{rule: rule{classRetry, "unreachable", "no broker answered in time; check that Kafka is up and kafka.brokers names it"}, err: err}
 	}
 	return failure{rule: rule{classAmbiguous, "other", "an attempt failed in an unexpected way"}, err: err}
 }
@@ -206,46 +196,4 @@ func judgeLink(e *linkError) failure {
 		f.class, f.unanswered = classAmbiguous, true
 	}
 	return f
-}
-
-// linkRule says what failed below Kafka's codes. The sentences hold the hint where the bare error is known to mislead.
-func linkRule(e *linkError) rule {
-	var dns *net.DNSError
-	var record tls.RecordHeaderError
-	var verification *tls.CertificateVerificationError
-	var invalid x509.CertificateInvalidError
-	var code kafka.Error
-	var op *net.OpError
-	switch {
-	case errors.As(e.err, &dns):
-		return rule{classRetry, "name-unknown", fmt.Sprintf("the name of the broker %s cannot be resolved; check the address and DNS", e.addr)}
-	case errors.As(e.err, &record):
-		return rule{classRetry, "tls", fmt.Sprintf("%s does not speak TLS; switch TLS off or use the broker's TLS port", e.addr)}
-	case errors.As(e.err, &invalid) && invalid.Reason == x509.Expired:
-		return rule{classRetry, "tls", fmt.Sprintf("the certificate of %s is expired or not valid yet; renew it, and check the clocks", e.addr)}
-	case errors.As(e.err, &verification):
-		return rule{classRetry, "tls", fmt.Sprintf("the certificate of %s is not trusted; set the CA file that signed it, and the name it was issued for", e.addr)}
-	case errors.As(e.err, &op) && op.Op == "remote error": // a TLS alert; with TLS 1.3 it comes after the handshake
-		return rule{classRetry, "tls", fmt.Sprintf("%s refused the TLS connection; check the client certificate", e.addr)}
-	case errors.As(e.err, &code):
-		r := ruleFor(code)
-		return rule{classRetry, r.label, r.sentence}
-	case e.stage == stageLogin && errors.Is(e.err, errRefused):
-		return rule{classRetry, "login-refused", loginSentence}
-	case e.stage == stageLogin:
-		return rule{classRetry, "login", fmt.Sprintf("logging in to %s did not succeed", e.addr)}
-	case e.stage == stageTLS:
-		return rule{classRetry, "tls", fmt.Sprintf("no TLS connection to %s; check that this is its TLS port, and the certificates", e.addr)}
-	case e.stage == stageHello && strings.Contains(e.err.Error(), "expecting TLS"): // kafka-go has recognized an alert, and has no type for it
-		return rule{classRetry, "tls", fmt.Sprintf("%s expects TLS; switch TLS on, or use the broker's plaintext port", e.addr)}
-	case e.stage == stageHello && errors.Is(e.err, io.ErrUnexpectedEOF):
-		return rule{classRetry, "closed-at-once", eofSentence}
-	case errors.Is(e.err, context.DeadlineExceeded):
-		return rule{classRetry, "no-answer", fmt.Sprintf("%s did not answer in time; check that it is up and not overloaded", e.addr)}
-	case errors.Is(e.err, syscall.ECONNREFUSED):
-		return rule{classRetry, "refused", fmt.Sprintf("nothing listens at %s; check that the broker is up and the address right", e.addr)}
-	case e.stage == stageDial:
-		return rule{classRetry, "unreachable", fmt.Sprintf("no connection to %s; check the network and the address", e.addr)}
-	}
-	return rule{classRetry, "cut", fmt.Sprintf("the connection to %s ended before the answer; if it happens at each request, the broker may expect a login (SASL)", e.addr)}
 }

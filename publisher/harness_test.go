@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/deletetopics"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"go.uber.org/goleak"
 )
@@ -104,4 +106,17 @@ func values(t *testing.T, p *Partition) []string {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// deleteTopic deletes a topic, by a client of its own.
+func (w *world) deleteTopic(topic string) {
+	w.t.Helper()
+	c := w.client()
+	m, err := c.cluster.askAny(w.t.Context(), &deletetopics.Request{TopicNames: []string{topic}, TimeoutMs: 5000})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if code := m.(*deletetopics.Response).Responses[0].ErrorCode; code != 0 {
+		w.t.Fatal(kafka.Error(code))
+	}
 }

@@ -7,8 +7,8 @@ import "time"
 type Hooks struct {
 	// Published is called for each settled batch: its records, its bytes as sent (compressed), and the time from the call of Publish.
 	Published func(topic string, partition, records, bytes int, took time.Duration)
-	// Retried is called for each failed attempt that is followed by another; class is a short constant such as "not-leader". Topic ""
-	// with partition -1 is a look-up that concerns no partition.
+	// Retried is called for each failed attempt that is followed by another; class is a short constant such as "not-leader".
+	// Partition -1 is a look-up that concerns the topic as a whole.
 	Retried func(topic string, partition int, class string, err error)
 	// TailRead is called when the partition's tail was read after an ambiguous outcome, with whether the batch was there.
 	TailRead func(topic string, partition int, found bool)

@@ -66,7 +66,7 @@ func (c *Client) newProducer(ctx context.Context) (producer, error) {
 	}
 	res := m.(*initproducerid.Response)
 	if res.ErrorCode != 0 {
-		return producer{}, &lookupError{kafka.Error(res.ErrorCode)}
+		return producer{}, &lookupError{c.cfg.denied("IdempotentWrite", "", kafka.Error(res.ErrorCode))}
 	}
 	if res.ProducerID < 0 {
 		return producer{}, &lookupError{errors.New("the broker handed out no producer id")}

@@ -35,6 +35,7 @@ type Finding struct {
 	Topic    string // "" = about the cluster
 	What     string // a short constant such as "reachable", "exists", "partitions"
 	Sentence string // what was found and, unless it is ok, what to do next
+	Cause    string // the error behind it, for who looks closer; "" = none
 }
 
 // findings collects.
@@ -43,6 +44,9 @@ type findings struct{ list []Finding }
 func (f *findings) add(level Level, topic, what, format string, args ...any) {
 	f.list = append(f.list, Finding{Level: level, Topic: topic, What: what, Sentence: fmt.Sprintf(format, args...)})
 }
+
+// because adds the cause of what was added last.
+func (f *findings) because(err error) { f.list[len(f.list)-1].Cause = err.Error() }
 
 // Check looks whether the cluster and the topics are fit for publishing, and changes nothing. Each thing is tried once: what is wrong
 // is a Finding; the error is only ErrClosed or the context's.
@@ -75,7 +79,8 @@ func (c *Client) survey(ctx context.Context, f *findings, specs []TopicSpec) (*m
 	}
 	m, err := c.cluster.askAny(ctx, &metadata.Request{TopicNames: names, IncludeTopicAuthorizedOperations: true})
 	if err != nil {
-		f.add(LevelFail, "", "reachable", "no broker of %s can be used: %s (%v)", strings.Join(c.cfg.Brokers, ", "), judge(&lookupError{err}).sentence, err)
+		f.add(LevelFail, "", "reachable", "no broker of %s can be used: %s", strings.Join(c.cfg.Brokers, ", "), judge(&lookupError{err}).sentence)
+		f.because(err)
 		return nil, false
 	}
 	return m.(*metadata.Response), true
@@ -87,8 +92,9 @@ func (c *Client) checkBrokers(ctx context.Context, f *findings, m *metadata.Resp
 	for _, b := range m.Brokers {
 		addr := hostPort(b.Host, b.Port)
 		if _, err := c.cluster.ask(ctx, addr, &metadata.Request{TopicNames: []string{}}, c.cfg.RequestTimeout, true); err != nil {
-			f.add(LevelFail, "", "reachable", "broker %d advertises itself as %s, where it cannot be used from here: %s (%v); correct its advertised.listeners or the network",
-				b.NodeID, addr, judge(&lookupError{err}).sentence, err)
+			f.add(LevelFail, "", "reachable", "broker %d advertises itself as %s, where it cannot be used from here: %s; or correct its advertised.listeners",
+				b.NodeID, addr, judge(&lookupError{err}).sentence)
+			f.because(err)
 			continue
 		}
 		good++
@@ -109,7 +115,8 @@ func (c *Client) checkProducer(ctx context.Context, f *findings) {
 			return
 		}
 		if judge(err).label != "coordinator-loading" || c.sleep(ctx, c.cfg.RetryMax) != nil {
-			f.add(LevelFail, "", "producer-id", "no producer id: %s (%v)", judge(err).sentence, err)
+			f.add(LevelFail, "", "producer-id", "no producer id: %s", judge(err).sentence)
+			f.because(err)
 			return
 		}
 	}
@@ -119,26 +126,36 @@ func (c *Client) checkTopic(ctx context.Context, f *findings, spec TopicSpec, m 
 	t := topicOf(m, spec.Name)
 	switch {
 	case t == nil || kafka.Error(t.ErrorCode) == kafka.UnknownTopicOrPartition:
-		level := LevelFail
-		if spec.Optional {
-			level = LevelWarn
-		}
-		f.add(level, spec.Name, "exists", "the topic does not exist; create it (chatbridge topics apply), or set kafka.create_topics")
+		c.checkMissing(ctx, f, spec, len(m.Brokers))
 		return
 	case t.ErrorCode != 0:
 		code := kafka.Error(t.ErrorCode)
-		f.add(LevelFail, spec.Name, "exists", "the topic cannot be looked at: %s (%v)", ruleFor(code).sentence, code)
+		f.add(LevelFail, spec.Name, "exists", "the topic cannot be looked at: %s", judge(c.cfg.denied("Describe", spec.Name, code)).sentence)
+		f.because(code)
 		return
 	}
 	f.add(LevelOK, spec.Name, "exists", "the topic exists")
 	checkShape(f, spec, t)
-	checkPermissions(f, spec.Name, t.TopicAuthorizedOperations)
+	c.checkPermissions(f, spec.Name, t.TopicAuthorizedOperations)
 	configs, err := c.describe(ctx, spec.Name)
 	if err != nil {
-		f.add(LevelWarn, spec.Name, "configs", "the topic's settings cannot be read, so its size limits are not checked: %v; grant DescribeConfigs on it", err)
+		f.add(LevelWarn, spec.Name, "configs", "the topic's settings cannot be read, so its size limits are not checked: %s", judge(err).sentence)
+		f.because(err)
 		return
 	}
 	checkConfigs(f, spec, configs, t)
+}
+
+// checkMissing says what follows from a topic's absence. Where it will be created, that is tried, without doing it.
+func (c *Client) checkMissing(ctx context.Context, f *findings, spec TopicSpec, brokers int) {
+	if !spec.Optional {
+		f.add(LevelFail, spec.Name, "exists", "the topic does not exist; create it (chatbridge topics apply), or set kafka.create_topics")
+		return
+	}
+	f.add(LevelWarn, spec.Name, "exists", "the topic does not exist; chatbridge serve creates it, and so does chatbridge topics apply")
+	if err := c.createTopic(ctx, spec, true); err != nil {
+		c.notCreated(f, spec, brokers, err)
+	}
 }
 
 // checkShape looks at partitions, leaders and replicas.
@@ -186,24 +203,23 @@ const (
 	mayUnknown  = -1 << 31 // the broker does not say
 )
 
-func checkPermissions(f *findings, topic string, may int32) {
+func (c *Client) checkPermissions(f *findings, topic string, may int32) {
 	if may == mayUnknown || may == 0 {
 		return
 	}
-	var lacking []string
+	lacks := false
 	for _, op := range []struct {
 		bit  int32
 		name string
-	}{{mayWrite, "Write"}, {mayRead, "Read (to see what arrived after a fault)"}, {mayDescribe, "Describe"}} {
+	}{{mayWrite, "Write"}, {mayRead, "Read"}, {mayDescribe, "Describe"}} {
 		if may&op.bit == 0 {
-			lacking = append(lacking, op.name)
+			lacks = true
+			f.add(LevelFail, topic, "permissions", "%s", judge(c.cfg.denied(op.name, topic, kafka.TopicAuthorizationFailed)).sentence)
 		}
 	}
-	if len(lacking) > 0 {
-		f.add(LevelFail, topic, "permissions", "the user lacks a permission on the topic; grant %s", strings.Join(lacking, ", "))
-		return
+	if !lacks {
+		f.add(LevelOK, topic, "permissions", "%s may write, read and describe it", c.cfg.user())
 	}
-	f.add(LevelOK, topic, "permissions", "the user may write, read and describe it")
 }
 
 func topicOf(m *metadata.Response, name string) *metadata.ResponseTopic {

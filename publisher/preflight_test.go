@@ -192,3 +192,34 @@ func TestApplySaysWhyItCannot(t *testing.T) {
 		mustFind(t, list, map[string]Level{"created": LevelFail, "partitions": LevelFail, "max.message.bytes": LevelFail})
 	})
 }
+
+// A topic that is missing and will be created is no fault, unless it could not be: that is tried, and nothing is created by it.
+func TestCheckTriesWhetherAMissingTopicCanBeCreated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		c := w.client()
+		spec := []TopicSpec{{Name: "new", Partitions: 2, Optional: true}}
+		for range 2 {
+			list, err := c.Check(t.Context(), spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustFind(t, list, map[string]Level{"exists": LevelWarn, "created": ""})
+		}
+		for code, words := range map[*kerr.Error]string{
+			kerr.TopicAuthorizationFailed: "User:ANONYMOUS may not create the topic new; grant the ACL Create",
+			kerr.InvalidReplicationFactor: "lower kafka.replication_factor",
+			kerr.PolicyViolation:          "ask who runs it",
+		} {
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: code})
+			list, err := c.Check(t.Context(), spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustFind(t, list, map[string]Level{"exists": LevelWarn, "created": LevelFail})
+			if last := list[len(list)-1]; !strings.Contains(last.Sentence, words) || last.Cause == "" {
+				t.Errorf("%v: %+v", code, last)
+			}
+		}
+	})
+}

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -33,6 +34,19 @@ func (c *Client) Apply(ctx context.Context, specs []TopicSpec) ([]Finding, error
 }
 
 func (c *Client) create(ctx context.Context, f *findings, spec TopicSpec, brokers int) {
+	switch err := c.createTopic(ctx, spec, false); {
+	case err == nil:
+		f.add(LevelOK, spec.Name, "created", "the topic was created")
+		c.awaitTopic(ctx, spec.Name)
+	case errors.Is(err, kafka.TopicAlreadyExists):
+		f.add(LevelOK, spec.Name, "created", "somebody else has just created the topic")
+	default:
+		c.notCreated(f, spec, brokers, err)
+	}
+}
+
+// createTopic asks for the topic to be created, or, with dry, whether it could be.
+func (c *Client) createTopic(ctx context.Context, spec TopicSpec, dry bool) error {
 	orDefault := func(n int) int { // Kafka's -1: the cluster's default
 		if n <= 0 {
 			return -1
@@ -44,27 +58,26 @@ func (c *Client) create(ctx context.Context, f *findings, spec TopicSpec, broker
 		req.Configs = append(req.Configs, createtopics.RequestConfig{Name: name, Value: strconv.Itoa(n)})
 	}
 	code, message := kafka.Error(0), ""
-	_, err := c.cluster.askController(ctx, &createtopics.Request{Topics: []createtopics.RequestTopic{req}, TimeoutMs: c.timeoutMs()}, func(m protocol.Message) kafka.Error {
+	_, err := c.cluster.askController(ctx, &createtopics.Request{Topics: []createtopics.RequestTopic{req}, TimeoutMs: c.timeoutMs(), ValidateOnly: dry}, func(m protocol.Message) kafka.Error {
 		if res := m.(*createtopics.Response); len(res.Topics) == 1 {
 			code, message = kafka.Error(res.Topics[0].ErrorCode), res.Topics[0].ErrorMessage
 		}
 		return code
 	})
-	switch {
-	case err != nil:
-		f.add(LevelFail, spec.Name, "created", "the topic could not be created: %s (%v)", judge(&lookupError{err}).sentence, err)
-	case code == kafka.TopicAlreadyExists:
-		f.add(LevelOK, spec.Name, "created", "somebody else has just created the topic")
-	case code == kafka.InvalidReplicationFactor:
-		f.add(LevelFail, spec.Name, "created", "the topic could not be created: %d replicas are configured, the cluster has %s; lower kafka.replication_factor or add brokers (%s)", spec.ReplicationFactor, count(brokers, "broker"), message)
-	case code == kafka.TopicAuthorizationFailed || code == kafka.ClusterAuthorizationFailed:
-		f.add(LevelFail, spec.Name, "created", "the user may not create the topic; grant Create on it or on the cluster, or have it created (%v)", code)
-	case code != 0:
-		f.add(LevelFail, spec.Name, "created", "the topic could not be created: %v (%s)", code, message)
-	default:
-		f.add(LevelOK, spec.Name, "created", "the topic was created")
-		c.awaitTopic(ctx, spec.Name)
+	if err != nil {
+		return &lookupError{err}
 	}
+	return answered(c.cfg.denied("Create", spec.Name, code), code, message)
+}
+
+// notCreated says why the topic is not, or could not be, created.
+func (c *Client) notCreated(f *findings, spec TopicSpec, brokers int, err error) {
+	if errors.Is(err, kafka.InvalidReplicationFactor) {
+		f.add(LevelFail, spec.Name, "created", "the topic cannot be created: %d replicas are configured, the cluster has %s; lower kafka.replication_factor or add brokers", spec.ReplicationFactor, count(brokers, "broker"))
+	} else {
+		f.add(LevelFail, spec.Name, "created", "the topic cannot be created: %s", whyNot(err))
+	}
+	f.because(err)
 }
 
 // awaitTopic waits until the brokers know a topic that was just created or changed, at most the time of a request.
@@ -122,8 +135,9 @@ func (c *Client) addPartitions(ctx context.Context, f *findings, spec TopicSpec,
 		}
 		return code
 	})
-	if err = answered(err, code, message); err != nil {
-		f.add(LevelFail, spec.Name, "partitions", "they could not be raised from %d to %d: %v; the user needs Alter on the topic", have, spec.Partitions, err)
+	if err = c.changed(err, "Alter", spec.Name, code, message); err != nil {
+		f.add(LevelFail, spec.Name, "partitions", "they could not be raised from %d to %d: %s", have, spec.Partitions, whyNot(err))
+		f.because(err)
 		return
 	}
 	f.add(LevelOK, spec.Name, "partitions", "they were raised from %d to %d; groups that now go to another partition are in order only from here on", have, spec.Partitions)
@@ -143,22 +157,41 @@ func (c *Client) setConfig(ctx context.Context, f *findings, topic, name string,
 		}
 		return code
 	})
-	if err = answered(err, code, message); err != nil {
-		f.add(LevelFail, topic, name, "it could not be set to %d: %v; the user needs AlterConfigs on the topic", want, err)
+	if err = c.changed(err, "AlterConfigs", topic, code, message); err != nil {
+		f.add(LevelFail, topic, name, "it could not be set to %d: %s", want, whyNot(err))
+		f.because(err)
 		return
 	}
 	f.add(LevelOK, topic, name, "it was raised to %d", want)
 }
 
-// answered is err, or the broker's error code with its message, if either is set.
-func answered(err error, code kafka.Error, message string) error {
-	switch {
-	case err != nil || code == 0:
-		return err
-	case message == "":
-		return code
+// changed is the error of a request that changes a topic: err, or the broker's answer.
+func (c *Client) changed(err error, operation, topic string, code kafka.Error, message string) error {
+	if err != nil {
+		return &lookupError{err}
 	}
-	return fmt.Errorf("%w: %s", code, message)
+	return answered(c.cfg.denied(operation, topic, code), code, message)
+}
+
+// answered is a broker's answer as an error, with its message; nil where the code is 0.
+func answered(err error, code kafka.Error, message string) error {
+	if code == 0 {
+		return nil
+	}
+	if message == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, message)
+}
+
+// whyNot says why the cluster did not do what it was asked for.
+func whyNot(err error) string {
+	var denied *deniedError
+	var link *linkError
+	if errors.As(err, &denied) || errors.As(err, &link) {
+		return judge(err).sentence
+	}
+	return "the cluster refuses it; ask who runs it"
 }
 
 func (c *Client) timeoutMs() int32 { return int32((c.cfg.RequestTimeout * 2 / 3).Milliseconds()) }

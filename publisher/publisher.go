@@ -26,11 +26,11 @@ type Client struct {
 	cfg     Config
 	cluster *cluster
 	gate    logGate
-	lookups *health   // of what concerns no partition
 	frames  sync.Pool // *frame
 
 	mu         sync.Mutex
 	partitions map[partitionKey]*Partition
+	lookups    map[string]*health // of what concerns a topic and no partition of it
 
 	producerTurn chan struct{} // of capacity 1: who holds it may use the next two
 	producer     int64         // shared by the partitions; -1 = not asked for yet
@@ -47,9 +47,8 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg.withDefaults(), partitions: make(map[partitionKey]*Partition), producer: -1, producerTurn: make(chan struct{}, 1)}
+	c := &Client{cfg: cfg.withDefaults(), partitions: make(map[partitionKey]*Partition), lookups: make(map[string]*health), producer: -1, producerTurn: make(chan struct{}, 1)}
 	c.cluster = newCluster(&c.cfg)
-	c.lookups = newHealth(c, "", -1)
 	c.frames.New = func() any { return new(frame) }
 	return c, nil
 }
@@ -95,13 +94,25 @@ func (c *Client) Partition(topic string, id int) *Partition {
 	return p
 }
 
-// countMaxAge is how old an answer PartitionCount may give.
-const countMaxAge = 5 * time.Second
+// lookup returns the health of the look-ups of topic.
+func (c *Client) lookup(topic string) *health {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.lookups[topic]
+	if h == nil {
+		h = newHealth(c, topic, -1)
+		c.lookups[topic] = h
+	}
+	return h
+}
 
-// PartitionCount returns how many partitions topic has, by an answer of the cluster at most five seconds old. It waits for a topic
+// countMaxAge is how old an answer PartitionCount may give.
+const countMaxAge = 2 * time.Second
+
+// PartitionCount returns how many partitions topic has, by an answer of the cluster at most two seconds old. It waits for a topic
 // that does not exist and for a cluster that is away, until ctx ends or Config.Patience is used up.
 func (c *Client) PartitionCount(ctx context.Context, topic string) (n int, err error) {
-	err = c.lookups.persist(ctx, func(ctx context.Context) error {
+	err = c.lookup(topic).persist(ctx, func(ctx context.Context) error {
 		n, err = c.cluster.partitions(ctx, topic, countMaxAge)
 		return err
 	})
@@ -128,10 +139,13 @@ func (c *Client) Topics() []string {
 	return names
 }
 
-// Statuses lists the status of the look-ups (Topic "", Partition -1), then of each partition in use, in order.
+// Statuses lists, for each topic in use, the status of its look-ups (Partition -1), where there were any, and of its partitions.
 func (c *Client) Statuses() []Status {
-	list := []Status{c.lookups.snapshot()}
+	var list []Status
 	c.mu.Lock()
+	for _, h := range c.lookups {
+		list = append(list, h.snapshot())
+	}
 	for _, p := range c.partitions {
 		list = append(list, p.health.snapshot())
 	}
@@ -151,7 +165,7 @@ func (c *Client) Statuses() []Status {
 // MaxBatchBytes returns the topic's max.message.bytes, the size of the largest batch it takes; DefaultMaxBatchBytes where the user may
 // not ask.
 func (c *Client) MaxBatchBytes(ctx context.Context, topic string) (n int, err error) {
-	err = c.lookups.persist(ctx, func(ctx context.Context) error {
+	err = c.lookup(topic).persist(ctx, func(ctx context.Context) error {
 		configs, err := c.describe(ctx, topic)
 		if err != nil {
 			var denied *deniedError

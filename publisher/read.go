@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -29,6 +30,9 @@ type ReadOptions struct {
 	// Whole reads to the end of the leader's log instead, and waits for what its replicas have not confirmed yet: nothing that the
 	// leader has taken before the call is missed.
 	Whole bool
+	// Restart goes on from the partition's start where the topic turns out to be made anew: it was away while it was read, or is shorter
+	// than what was read already. Otherwise Read ends at its end.
+	Restart bool
 	// MaxBytes bounds one fetch, and so the memory in use, before unpacking; a larger single batch comes whole. 0 = 4 MiB.
 	MaxBytes int
 }
@@ -75,6 +79,7 @@ func (r *reading) step(ctx context.Context) (err error) {
 	k := r.p.client.cluster
 	at, err := k.leader(ctx, r.p.topic, r.p.id)
 	if err != nil {
+		r.notThere(err)
 		return &lookupError{err}
 	}
 	defer func() {
@@ -99,7 +104,8 @@ func (r *reading) step(ctx context.Context) (err error) {
 	case res.code == kafka.OffsetOutOfRange:
 		return r.outOfRange(ctx, at)
 	case res.code != 0:
-		return res.code
+		r.notThere(res.code)
+		return k.cfg.denied("Read", r.p.topic, res.code)
 	}
 	before := r.next
 	if err := r.hand(res.batches); err != nil {
@@ -131,6 +137,13 @@ func (r *reading) stalled(ctx context.Context, at place) error {
 	return nil
 }
 
+// notThere begins anew where err says that there is no such topic: who makes it again begins at 0.
+func (r *reading) notThere(err error) {
+	if r.options.Restart && errors.Is(err, kafka.UnknownTopicOrPartition) {
+		r.next, r.end = 0, -1
+	}
+}
+
 // outOfRange moves to where there is something to read.
 func (r *reading) outOfRange(ctx context.Context, at place) error {
 	start, err := r.p.listOffset(ctx, at, timeEarliest, replicaConsumer)
@@ -139,6 +152,10 @@ func (r *reading) outOfRange(ctx context.Context, at place) error {
 	}
 	if r.next < start {
 		r.next = start
+		return nil
+	}
+	if r.options.Restart {
+		r.next, r.end = start, -1
 		return nil
 	}
 	end, err := r.p.listOffset(ctx, at, timeLatest, replicaConsumer)

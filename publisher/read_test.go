@@ -385,3 +385,52 @@ func oneReplicated(w *world, req kmsg.Request) kmsg.Response {
 	w.cluster.SleepControl(func() { time.Sleep(500 * time.Millisecond) })
 	return res
 }
+
+// A reader that follows a topic sees what is in it after it was made anew, from its start, whether or not it is longer by then than
+// what was read before. One that does not follow ends at the end.
+func TestReadOfATopicMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, again := range map[string][]string{"shorter": {"x", "y"}, "longer": {"1", "2", "3", "4", "5", "6", "7"}} {
+			w := newWorld(t, 1, 1)
+			c := w.client()
+			mustPublish(t, c.Partition(testTopic, 0), new(ledger), "a", "b", "c", "d", "e")
+			if got := values(t, c.Partition(testTopic, 0)); len(got) != 5 {
+				t.Fatalf("%v", got)
+			}
+			w.deleteTopic(testTopic)
+			done := make(chan []string)
+			follow := func() {
+				var list []string
+				if _, err := c.Partition(testTopic, 0).ReadWith(t.Context(), 5, ReadOptions{MaxWait: time.Second, Restart: true}, func(r *Record) error {
+					list = append(list, string(r.Value))
+					return nil
+				}); err != nil {
+					t.Error(err)
+				}
+				done <- list
+			}
+			publish := func() {
+				if err := w.cluster.CreateTopic(testTopic, 1, nil); err != nil {
+					t.Fatal(err)
+				}
+				mustPublish(t, w.client().Partition(testTopic, 0), new(ledger), again...)
+			}
+			if name == "longer" { // the reader sees that the topic is away
+				go follow()
+				time.Sleep(time.Second)
+				publish()
+			} else {
+				publish()
+				go follow()
+			}
+			if diff := cmp.Diff(again, <-done); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+			next, err := c.Partition(testTopic, 0).Read(t.Context(), 100, func(*Record) error { return nil })
+			if err != nil || next != int64(len(again)) {
+				t.Errorf("read to offset %d, %v", next, err)
+			}
+			w.cluster.Close()
+		}
+	})
+}

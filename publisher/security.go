@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -49,7 +48,7 @@ func (s SASL) password() (string, error) {
 	}
 	b, err := os.ReadFile(s.PasswordFile)
 	if err != nil {
-		return "", fmt.Errorf("reading the SASL password: %w", err)
+		return "", fmt.Errorf("the password of kafka.sasl.password_file cannot be read (%w)", err)
 	}
 	return PasswordIn(string(b)), nil
 }
@@ -80,17 +79,13 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 var errRefused = errors.New("the broker ended the login")
 
 // login authenticates the link.
-func (l *link) login(ctx context.Context, s SASL) error {
-	m, err := s.mechanism()
-	if err != nil {
-		return err
-	}
+func (l *link) login(ctx context.Context, m sasl.Mechanism) error {
 	res, err := l.roundTrip(ctx, &saslhandshake.Request{Mechanism: m.Name()})
 	if err != nil {
 		return err
 	}
 	if h := res.(*saslhandshake.Response); h.ErrorCode != 0 {
-		return fmt.Errorf("mechanism %s (the broker offers %s): %w", m.Name(), strings.Join(h.Mechanisms, ", "), kafka.Error(h.ErrorCode))
+		return newMechanismError(m.Name(), h)
 	}
 	session, state, err := m.Start(ctx)
 	if err != nil {
@@ -99,7 +94,7 @@ func (l *link) login(ctx context.Context, s SASL) error {
 	for done := false; !done; {
 		res, err := l.roundTrip(ctx, &saslauthenticate.Request{AuthBytes: state})
 		if err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+			if cut(err) || errors.Is(err, net.ErrClosed) {
 				return errRefused
 			}
 			return err
@@ -132,22 +127,34 @@ func (f TLSFiles) Config() (*tls.Config, error) {
 	if f.CAFile != "" {
 		pem, err := os.ReadFile(f.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("reading the CA file: %w", err)
+			return nil, fmt.Errorf("the CA certificates of kafka.tls.ca_file cannot be read (%w)", err)
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("the CA file %s holds no certificate in PEM form", f.CAFile)
+			return nil, fmt.Errorf("the file of kafka.tls.ca_file, %s, holds no certificate in PEM form", f.CAFile)
 		}
 	}
 	if f.CertFile != "" || f.KeyFile != "" {
 		pair, err := tls.LoadX509KeyPair(f.CertFile, f.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("reading the client certificate: %w", err)
+			return nil, fmt.Errorf("the client certificate of kafka.tls.cert_file and kafka.tls.key_file cannot be read (%w)", err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
 }
+
+// expired returns until when the client certificate was good, where that is over.
+func (f *TLSFiles) expired(now time.Time) (until time.Time, expired bool) {
+	pair, err := tls.LoadX509KeyPair(f.CertFile, f.KeyFile)
+	if err != nil {
+		return until, false
+	}
+	return pair.Leaf.NotAfter, now.After(pair.Leaf.NotAfter)
+}
+
+// secured reports whether connections are TLS.
+func (c *Config) secured() bool { return c.TLS != nil || c.TLSFiles != nil }
 
 // tlsFor is the TLS configuration for a connection to addr, nil for plaintext.
 func (c *Config) tlsFor(addr string) (*tls.Config, error) {

@@ -135,6 +135,7 @@ func TestTLSFaultsAreSaid(t *testing.T) {
 	cert, key := a.issue("broker", "127.0.0.1", time.Now().Add(time.Hour))
 	old, oldKey := a.issue("old", "127.0.0.1", time.Now().Add(-time.Minute))
 	other, otherKey := a.issue("other", "elsewhere.example", time.Now().Add(time.Hour))
+	strange, strangeKey := stranger.issue("strange", "me", time.Now().Add(time.Hour))
 	files := func(f TLSFiles) func(*Config) { return func(c *Config) { c.TLSFiles = &f } }
 	for _, tc := range []struct {
 		name   string
@@ -142,11 +143,14 @@ func TestTLSFaultsAreSaid(t *testing.T) {
 		client func(*Config)
 		words  string
 	}{
-		{"unknown CA", a.server(cert, key, false), files(TLSFiles{CAFile: stranger.file}), "not trusted"},
-		{"expired", a.server(old, oldKey, false), files(TLSFiles{CAFile: a.file}), "expired"},
-		{"other name", a.server(other, otherKey, false), files(TLSFiles{CAFile: a.file}), "the name it was issued for"},
-		{"no client certificate", a.server(cert, key, true), files(TLSFiles{CAFile: a.file}), "client certificate"},
-		{"CA file missing", a.server(cert, key, false), files(TLSFiles{CAFile: "/does/not/exist"}), "certificates"},
+		{"unknown CA", a.server(cert, key, false), files(TLSFiles{CAFile: stranger.file}), "set kafka.tls.ca_file"},
+		{"expired", a.server(old, oldKey, false), files(TLSFiles{CAFile: a.file}), "have it renewed"},
+		{"other name", a.server(other, otherKey, false), files(TLSFiles{CAFile: a.file}), "for another host (elsewhere.example)"},
+		{"no client certificate", a.server(cert, key, true), files(TLSFiles{CAFile: a.file}), "wants a client certificate; set kafka.tls.cert_file"},
+		{"expired client certificate", a.server(cert, key, true), files(TLSFiles{CAFile: a.file, CertFile: old, KeyFile: oldKey}), "is expired since"},
+		{"client certificate of another CA", a.server(cert, key, true), files(TLSFiles{CAFile: a.file, CertFile: strange, KeyFile: strangeKey}), "signed by a CA which the broker trusts"},
+		{"CA file missing", a.server(cert, key, false), files(TLSFiles{CAFile: "/does/not/exist"}), "kafka.tls.ca_file cannot be read"},
+		{"client certificate missing", a.server(cert, key, false), files(TLSFiles{CAFile: a.file, CertFile: "/does/not/exist", KeyFile: oldKey}), "kafka.tls.cert_file and kafka.tls.key_file cannot be read"},
 		{"plaintext to a TLS port", a.server(cert, key, false), func(*Config) {}, "TLS"}, // Kafka answers with an alert and then gets a sentence of its own, Go's server just ends
 		{"TLS to a plaintext port", nil, files(TLSFiles{CAFile: a.file}), "TLS"},
 	} {
@@ -187,12 +191,12 @@ func TestSASLMechanisms(t *testing.T) {
 				p := w.client(login("bridge", "secret")).Partition(testTopic, 0)
 				mustPublish(t, p, new(ledger), "a")
 				mustHold(t, p, "a")
-				mustSay(t, w.client(login("bridge", "wrong")), "refused the login")
+				mustSay(t, w.client(login("bridge", "wrong")), `refused the login of the user "bridge" by `+mechanism)
 				mustSay(t, w.client(login("nobody", "secret")), "refused the login")
 				mustSay(t, w.client(func(c *Config) {
 					c.SASL = SASL{Mechanism: MechanismPlain, Username: "bridge", PasswordFile: "/does/not/exist"}
-				}), "logging in")
-				mustSay(t, w.client(), "login (SASL)")
+				}), "kafka.sasl.password_file cannot be read")
+				mustSay(t, w.client(), "wants a login; set kafka.sasl")
 			})
 		})
 	}
@@ -205,7 +209,7 @@ func TestUnsupportedMechanismIsSaid(t *testing.T) {
 			c.SASL = SASL{Mechanism: MechanismScramSHA256, Username: "bridge", Password: "secret"}
 		}), "refused the login")
 	})
-	for code, words := range map[int16]string{kerr.UnsupportedSaslMechanism.Code: "does not offer the SASL mechanism", kerr.IllegalSaslState.Code: "takes no login"} {
+	for code, words := range map[int16]string{kerr.UnsupportedSaslMechanism.Code: "does not offer the SASL mechanism PLAIN", kerr.IllegalSaslState.Code: "takes no login; remove kafka.sasl"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1, 1)
 			w.cluster.ControlKey(int16(kmsg.SASLHandshake), func(req kmsg.Request) (kmsg.Response, error, bool) { // as Kafka answers

@@ -75,15 +75,7 @@ func (t topicConfigs) number(name string, otherwise int) int {
 	return int(n)
 }
 
-// deniedError says that the user may not see a topic's settings.
-type deniedError struct{ err error }
-
-func (e *deniedError) Error() string { return e.err.Error() }
-func (e *deniedError) Unwrap() error { return e.err }
-
-const (
-	resourceTopic = 2
-)
+const resourceTopic = 2
 
 // describe asks for the topic's settings, once.
 func (c *Client) describe(ctx context.Context, topic string) (topicConfigs, error) {
@@ -96,10 +88,8 @@ func (c *Client) describe(ctx context.Context, topic string) (topicConfigs, erro
 		return nil, &lookupError{errors.New("the answer does not name the topic")}
 	}
 	r := &res.Resources[0]
-	if code := kafka.Error(r.ErrorCode); code == kafka.TopicAuthorizationFailed || code == kafka.ClusterAuthorizationFailed {
-		return nil, &deniedError{code}
-	} else if code != 0 {
-		return nil, &lookupError{code}
+	if code := kafka.Error(r.ErrorCode); code != 0 {
+		return nil, &lookupError{c.cfg.denied("DescribeConfigs", topic, code)}
 	}
 	configs := make(topicConfigs, len(r.ConfigEntries))
 	for i := range r.ConfigEntries {

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Status says how the work on a partition goes. Topic "" with Partition -1 stands for look-ups that concern no partition.
+// Status says how the work on a partition goes. Partition -1 stands for look-ups that concern the topic as a whole.
 type Status struct {
 	Topic     string
 	Partition int
@@ -56,7 +56,7 @@ func (h *health) failed(f failure) int {
 	if hook := h.client.cfg.Hooks.Retried; hook != nil {
 		hook(now.Topic, now.Partition, f.label, f.err)
 	}
-	if more, ok := h.client.gate.pass(f.label, time.Now()); ok {
+	if more, ok := h.client.gate.pass(f.sentence, time.Now()); ok {
 		h.client.cfg.Logger.Warn("kafka attempt failed, trying again", append(now.fields(),
 			zap.String("class", f.label), zap.String("sentence", f.sentence), zap.Int("not_logged", more), zap.Error(f.err))...)
 	}
@@ -187,27 +187,46 @@ func (f failure) code() int {
 	return int(code)
 }
 
-// logGate lets one line a class through each logEvery, and counts the others: a storm of retries must not flood the log.
+// logGate keeps a storm of retries from flooding the log: each fault is said at once, and again after logEvery, which doubles each time
+// up to logLast. What has not been seen for logLast is new.
 type logGate struct {
 	mu   sync.Mutex
-	next map[string]time.Time
-	more map[string]int
+	said map[string]*saying // by what is wrong
 }
 
-const logEvery = 10 * time.Second
+type saying struct {
+	next time.Time     // until then it is counted only
+	gap  time.Duration // to the one after
+	more int
+}
 
-// pass says whether a line of class may be logged at now, and how many were not since the last one.
-func (g *logGate) pass(class string, now time.Time) (more int, ok bool) {
+const (
+	logEvery = 10 * time.Second
+	logLast  = 10 * time.Minute
+)
+
+// pass says whether a line about what may be logged at now, and how many were not since the last one.
+func (g *logGate) pass(what string, now time.Time) (more int, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.next == nil {
-		g.next, g.more = make(map[string]time.Time), make(map[string]int)
+	for key, s := range g.said {
+		if now.Sub(s.next) > logLast {
+			delete(g.said, key)
+		}
 	}
-	if now.Before(g.next[class]) {
-		g.more[class]++
+	if g.said == nil {
+		g.said = make(map[string]*saying)
+	}
+	s := g.said[what]
+	if s == nil {
+		g.said[what] = &saying{next: now.Add(logEvery), gap: 2 * logEvery}
+		return 0, true
+	}
+	if now.Before(s.next) {
+		s.more++
 		return 0, false
 	}
-	more = g.more[class]
-	g.next[class], g.more[class] = now.Add(logEvery), 0
+	more, s.more = s.more, 0
+	s.next, s.gap = now.Add(s.gap), min(2*s.gap, logLast)
 	return more, true
 }

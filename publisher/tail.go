@@ -28,6 +28,7 @@ var errBehind = errors.New("the replicas have not confirmed the partition's end 
 // is waited for, since what lies between may still be kept or be cut off. Both answers come from the leader of one epoch, else the
 // broker refuses (CurrentLeaderEpoch). What it cannot see is a request that no broker has read yet; that one carries the same identity.
 func (p *Partition) search(ctx context.Context, id Identity, count int, from int64) (base int64, found bool, err error) {
+	k := &p.client.cfg
 	at, err := p.client.cluster.leader(ctx, p.topic, p.id)
 	if err != nil {
 		return 0, false, &lookupError{err}
@@ -58,7 +59,7 @@ func (p *Partition) search(ctx context.Context, id Identity, count int, from int
 			continue
 		}
 		if res.code != 0 {
-			return 0, false, res.code
+			return 0, false, k.denied("Read", p.topic, res.code)
 		}
 		next, base, found, err := scan(res.batches, id, count, at64)
 		if err != nil || found {
@@ -144,5 +145,5 @@ func (p *Partition) listOffset(ctx context.Context, at place, when int64, replic
 	if part := &res.Topics[0].Partitions[0]; part.ErrorCode == 0 {
 		return part.Offset, nil
 	}
-	return 0, kafka.Error(res.Topics[0].Partitions[0].ErrorCode)
+	return 0, k.cfg.denied("Describe", p.topic, kafka.Error(res.Topics[0].Partitions[0].ErrorCode))
 }

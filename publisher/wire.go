@@ -21,6 +21,7 @@ type stage string
 
 const (
 	stageDial    stage = "dial"    // no connection
+	stageFiles   stage = "files"   // a certificate or the password could not be read
 	stageTLS     stage = "tls"     // no handshake
 	stageHello   stage = "hello"   // no answer to the first request of a connection
 	stageLogin   stage = "login"   // SASL refused
@@ -32,7 +33,17 @@ type linkError struct {
 	stage stage
 	addr  string
 	sent  bool // bytes of the request may have reached the broker
+	fresh bool // no request was answered on the connection yet, beside those that made it ready
+	cfg   *Config
 	err   error
+}
+
+// settings are how the link was to be made; none where they are not known.
+func (e *linkError) settings() *Config {
+	if e.cfg == nil {
+		return new(Config)
+	}
+	return e.cfg
 }
 
 func (e *linkError) Error() string { return fmt.Sprintf("%s %s: %v", e.stage, e.addr, e.err) }
@@ -42,12 +53,15 @@ func (e *linkError) Unwrap() error { return e.err }
 // returned, nothing uses the request's buffers any more, and cancelling the context cuts the connection at once.
 type link struct {
 	addr     string
+	cfg      *Config
 	raw      net.Conn // with TLS, where there is any; deadlines are set here
 	tap      *tap
 	pc       *protocol.Conn
 	noEpochs bool      // the broker's metadata has no leader epochs (before Kafka 2.1)
 	expires  time.Time // the login ends; zero = never
 	lastUsed time.Time
+	ready    bool // versions are known and the login is over
+	proven   bool // a request was answered since
 }
 
 // tap notes whether anything was written.
@@ -67,7 +81,7 @@ func connect(ctx context.Context, cfg *Config, addr string) (*link, error) {
 	defer cancel()
 	raw, err := cfg.Dial(ctx, "tcp", addr)
 	if err != nil {
-		return nil, &linkError{stage: stageDial, addr: addr, err: reason(ctx, err)}
+		return nil, &linkError{stage: stageDial, addr: addr, cfg: cfg, err: reason(ctx, err)}
 	}
 	l, err := prepare(ctx, cfg, addr, raw)
 	if err != nil {
@@ -80,35 +94,40 @@ func connect(ctx context.Context, cfg *Config, addr string) (*link, error) {
 func prepare(ctx context.Context, cfg *Config, addr string, raw net.Conn) (*link, error) {
 	tc, err := cfg.tlsFor(addr)
 	if err != nil {
-		return nil, &linkError{stage: stageTLS, addr: addr, err: err}
+		return nil, &linkError{stage: stageFiles, addr: addr, cfg: cfg, err: err}
 	}
 	if tc != nil {
 		secure := tls.Client(raw, tc)
 		if err := secure.HandshakeContext(ctx); err != nil {
-			return nil, &linkError{stage: stageTLS, addr: addr, err: reason(ctx, err)}
+			return nil, &linkError{stage: stageTLS, addr: addr, cfg: cfg, err: reason(ctx, err)}
 		}
 		raw = secure
 	}
 	t := &tap{Conn: raw}
-	l := &link{addr: addr, raw: raw, tap: t, pc: protocol.NewConn(t, cfg.ClientID), lastUsed: time.Now()}
+	l := &link{addr: addr, cfg: cfg, raw: raw, tap: t, pc: protocol.NewConn(t, cfg.ClientID), lastUsed: time.Now()}
 	if err := l.hello(ctx); err != nil {
-		return nil, atStage(stageHello, addr, err)
+		return nil, l.atStage(stageHello, err)
 	}
 	if cfg.SASL.Mechanism != "" {
-		if err := l.login(ctx, cfg.SASL); err != nil {
-			return nil, atStage(stageLogin, addr, err)
+		m, err := cfg.SASL.mechanism()
+		if err != nil {
+			return nil, l.atStage(stageFiles, err)
+		}
+		if err := l.login(ctx, m); err != nil {
+			return nil, l.atStage(stageLogin, err)
 		}
 	}
+	l.ready = true
 	return l, nil
 }
 
-// atStage names the stage of a connection's set-up at which err came.
-func atStage(s stage, addr string, err error) error {
+// atStage names the stage of the connection's set-up at which err came.
+func (l *link) atStage(s stage, err error) error {
 	var le *linkError
 	if errors.As(err, &le) {
 		err = le.err
 	}
-	return &linkError{stage: s, addr: addr, err: err}
+	return &linkError{stage: s, addr: l.addr, cfg: l.cfg, err: err}
 }
 
 // hello asks for the versions that the broker speaks.
@@ -142,7 +161,7 @@ func (l *link) hello(ctx context.Context) error {
 func (l *link) roundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
 	l.tap.wrote.Store(false)
 	if err := ctx.Err(); err != nil {
-		return nil, &linkError{stage: stageRequest, addr: l.addr, err: err}
+		return nil, &linkError{stage: stageRequest, addr: l.addr, cfg: l.cfg, err: err}
 	}
 	stop := context.AfterFunc(ctx, func() { _ = l.raw.SetDeadline(time.Unix(1, 0)) })
 	res, err := l.pc.RoundTrip(req)
@@ -151,9 +170,9 @@ func (l *link) roundTrip(ctx context.Context, req protocol.Message) (protocol.Me
 		l.expires = time.Unix(1, 0)
 	}
 	if err != nil {
-		return nil, &linkError{stage: stageRequest, addr: l.addr, sent: l.tap.wrote.Load(), err: reason(ctx, err)}
+		return nil, &linkError{stage: stageRequest, addr: l.addr, cfg: l.cfg, sent: l.tap.wrote.Load(), fresh: !l.proven, err: reason(ctx, err)}
 	}
-	l.lastUsed = time.Now()
+	l.lastUsed, l.proven = time.Now(), l.ready
 	if m, ok := res.(*metadata.Response); ok && l.noEpochs {
 		for i := range m.Topics {
 			for j := range m.Topics[i].Partitions {

@@ -246,11 +246,12 @@ func (d *dispatcher) othersWaitFor(full *lane) bool {
 	return false
 }
 
-// idle reports whether everything below end has been handed on.
-func (d *dispatcher) idle(end spool.Position) bool {
+// idle reports whether everything below end that belongs to the first n lanes
+// has been handed on.
+func (d *dispatcher) idle(end spool.Position, n int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, l := range d.lanes {
+	for _, l := range d.lanes[:n] {
 		if l.parked {
 			return false
 		}

@@ -61,6 +61,26 @@
 // in the partitions, from a day before the oldest receipt on (a record's time
 // is never further from its receipt, see schema.Event.RecordTime).
 //
+// # What somebody may do to the topic meanwhile
+//
+// More partitions: noticed within seconds, without a restart. At a moment when
+// nothing is on its way the lanes are cut anew; from then on groups go where the
+// new number of partitions puts them. What they had stays in the old partition,
+// so their order holds within each of the two.
+//
+// Deleted and made anew: what was settled before is gone with it. What is not
+// settled goes to the new topic, once: a batch without an answer is looked for in
+// the whole of the new log, and the next offset follows the new offsets down. A
+// checkpoint whose next offset lies behind the log's end is not believed.
+//
+// Deleted and made anew with fewer partitions, counted three times in a row: what
+// was on its way to a partition that is gone can never arrive. Once nothing is on
+// its way in the partitions that are there, the lanes are cut anew as after a
+// crash, and everything unsettled goes to where its group belongs now, unless the
+// topic's tail, read by time, has it already.
+//
+// Each is said in the log and to Hooks.TopicChanged.
+//
 // # Goroutines
 //
 // Run starts, and waits for, one dispatcher, one catch-up, two per lane (order,

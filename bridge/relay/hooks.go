@@ -19,7 +19,19 @@ type Hooks struct {
 	// SentAside is called for each dead letter (with its reason) and each
 	// callback of another command (reason "") that Kafka has.
 	SentAside func(topic string, reason schema.Reason)
+	// TopicChanged is called when the events topic is not what it was.
+	TopicChanged func(TopicChange)
 }
+
+// TopicChange is what somebody did to the events topic while it was in use.
+type TopicChange string
+
+// The changes that are noticed.
+const (
+	MorePartitions  TopicChange = "more-partitions"
+	FewerPartitions TopicChange = "fewer-partitions" // it was made anew, with fewer
+	MadeAnew        TopicChange = "made-anew"
+)
 
 // Decided is one judgement of the resequencer.
 type Decided struct {
@@ -52,5 +64,11 @@ func (h *Hooks) settled(partition int, batch []*outgoing, now int64) {
 func (h *Hooks) sentAside(topic string, reason schema.Reason) {
 	if h.SentAside != nil {
 		h.SentAside(topic, reason)
+	}
+}
+
+func (h *Hooks) topicChanged(c TopicChange) {
+	if h.TopicChanged != nil {
+		h.TopicChanged(c)
 	}
 }

@@ -289,7 +289,12 @@ func (l *lane) read(ctx context.Context, e *spool.Entry) (*outgoing, error) {
 	}
 	l.mu.Lock()
 	l.queued -= recordSize(&e.Record)
+	_, went := l.finishedBefore()[e.Position]
 	l.mu.Unlock()
+	if went {
+		l.finish(e.Position)
+		return nil, nil
+	}
 	topic := l.relay.deadLetters
 	if letter.reason == "" {
 		topic = l.relay.callbacks
@@ -300,6 +305,15 @@ func (l *lane) read(ctx context.Context, e *spool.Entry) (*outgoing, error) {
 	}
 	letter.lane = l
 	return nil, topic.send(ctx, letter)
+}
+
+// finishedBefore are the positions that the former run had finished, as long as
+// they may come again. Called with the mutex.
+func (l *lane) finishedBefore() map[spool.Position]struct{} {
+	if l.replay == nil {
+		return nil
+	}
+	return l.replay.finished
 }
 
 func recordSize(r *spool.Record) int64 { return int64(len(r.Body) + len(r.Query) + recordOverhead) }

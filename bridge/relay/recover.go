@@ -128,17 +128,24 @@ func (l *lane) tailStart(ctx context.Context) (int64, error) {
 	l.mu.Lock()
 	next := l.next
 	l.mu.Unlock()
-	if next >= 0 {
+	start, end, err := l.partition.Offsets(ctx)
+	switch {
+	case err != nil:
+		return 0, err
+	case next > end: // all of the new topic is behind what the checkpoint knows
+		l.relay.madeAnew(l.id)
+		return start, nil
+	case next >= 0:
 		return next, nil
 	}
 	if oldest := l.relay.oldest; !oldest.IsZero() {
-		// Records without a checkpoint: it was lost, or this is another topic.
+		// Records without a checkpoint: it was lost, or this is another topic, or the partitions have
+		// become fewer.
 		// A record's time is never more than a day before its receipt, so none
 		// of the spool's can lie before the first offset of that time.
 		return l.partition.OffsetAt(ctx, oldest.Add(-recordTimeSkew))
 	}
-	_, end, err := l.partition.Offsets(ctx)
-	return end, err
+	return end, nil // the spool is empty
 }
 
 // recognize notes a record of the tail: one of the announced batch settles it

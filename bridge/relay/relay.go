@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,13 +73,14 @@ type Relay struct {
 	callbacks   *aside // nil = other commands are dropped
 
 	until  spool.Position // the last record that a former run can have handled
-	oldest time.Time      // receipt of the oldest record, when there is no checkpoint
+	oldest time.Time      // receipt of the oldest record, where an offset to read a tail from is not known
 
 	doubtful   bool         // the checkpoint may have lost its end, and with it what was announced last
 	recovering atomic.Int32 // lanes that do not know yet what of the former run arrived
 
 	mu         sync.Mutex // guards the fields below; a run writes them, Stats and Drain read them
 	trouble    error
+	anew       time.Time // when it was last said that the topic was made anew
 	client     *publisher.Client
 	lanes      []*lane
 	dispatcher *dispatcher
@@ -108,19 +110,32 @@ func New(opt Options) *Relay {
 	return r
 }
 
-// errGrown ends a run whose lanes no longer match the topic's partitions.
+// errGrown ends a run whose lanes were cut anew for more partitions.
 var errGrown = errors.New("the topic has more partitions now")
+
+// fewerError ends a run whose lanes are to be cut for fewer partitions.
+type fewerError struct{ partitions int }
+
+func (e *fewerError) Error() string {
+	return fmt.Sprintf("the topic has only %d partitions now", e.partitions)
+}
 
 // Run relays until ctx ends, and returns nil then. Any other return is a fault
 // of the spool's disk; the caller may run it again, which recovers as after a
 // crash. Kafka's faults do not end it.
 func (r *Relay) Run(ctx context.Context) error {
+	cutTo := 0
 	for {
-		err := r.runOnce(ctx)
+		err := r.runOnce(ctx, cutTo)
+		cutTo = 0
+		var fewer *fewerError
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errGrown):
+			continue
+		case errors.As(err, &fewer):
+			cutTo = fewer.partitions
 			continue
 		default:
 			return err
@@ -128,7 +143,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Relay) runOnce(ctx context.Context) error {
+// runOnce relays until something ends it. cutTo, when not 0, is how many partitions the topic has, fewer than before.
+func (r *Relay) runOnce(ctx context.Context, cutTo int) error {
 	client, err := r.opt.Connect()
 	if err != nil {
 		return err
@@ -142,7 +158,7 @@ func (r *Relay) runOnce(ctx context.Context) error {
 		return err
 	}
 	r.judge(state)
-	if err := r.settleLayout(ctx, state); err != nil {
+	if err := r.settleLayout(ctx, state, cutTo); err != nil {
 		return err
 	}
 	r.batchBytes = r.limit(ctx)
@@ -186,24 +202,35 @@ func (r *Relay) newBuffer(lanes int) *buffer {
 }
 
 // settleLayout decides by how many partitions the lanes are cut: by the
-// checkpoint's as long as anything of it is open, by the topic's otherwise.
-func (r *Relay) settleLayout(ctx context.Context, s *restored) error {
-	if s.layout.topic == r.opt.Topic {
-		return nil
-	}
-	n, err := r.partitionCount(ctx)
-	if err != nil {
+// checkpoint's, as long as the topic has them, by the topic's otherwise. Where no
+// offset is known from which a tail is to be read, the oldest record's time says it.
+func (r *Relay) settleLayout(ctx context.Context, s *restored, cutTo int) error {
+	if err := r.fitLayout(ctx, s, cutTo); err != nil {
 		return err
 	}
-	stat := r.opt.Spool.Stat()
-	if stat.Records > 0 {
+	r.oldest = time.Time{}
+	if stat := r.opt.Spool.Stat(); stat.Records > 0 && slices.ContainsFunc(s.lanes, func(l laneState) bool { return l.next < 0 }) {
 		r.oldest = stat.OldestReceipt
 	}
-	if s.layout.topic != "" {
-		r.opt.Logger.Warn("the events topic is another one now; what is unsettled goes there",
-			zap.String("was", s.layout.topic), zap.String("topic", r.opt.Topic))
+	return nil
+}
+
+func (r *Relay) fitLayout(ctx context.Context, s *restored, cutTo int) error {
+	switch {
+	case s.layout.topic != r.opt.Topic:
+		n, err := r.partitionCount(ctx)
+		if err != nil {
+			return err
+		}
+		if s.layout.topic != "" {
+			r.opt.Logger.Warn("the events topic is another one now; what is unsettled goes there",
+				zap.String("was", s.layout.topic), zap.String("topic", r.opt.Topic))
+		}
+		return s.recut(layout{partitions: n, topic: r.opt.Topic}, r.newBuffer)
+	case cutTo > 0:
+		return s.recut(layout{partitions: cutTo, topic: r.opt.Topic}, r.newBuffer)
 	}
-	return s.recut(layout{partitions: n, topic: r.opt.Topic}, r.newBuffer)
+	return nil
 }
 
 // partitionCount asks until Kafka answers.

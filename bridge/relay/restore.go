@@ -133,7 +133,9 @@ func (l *laneState) apply(kind entryKind, f *fields) error {
 
 func (l *laneState) advance(low spool.Position, next int64) {
 	l.low = max(l.low, low)
-	l.next = max(l.next, next)
+	if next >= 0 {
+		l.next = next // also below the one before: the topic may have been made anew
+	}
 	for p := range l.finished {
 		if p < l.low {
 			delete(l.finished, p)
@@ -197,7 +199,7 @@ func (l *laneState) announce(id publisher.Identity, ds []decision) {
 }
 
 func (l *laneState) settle(id publisher.Identity, next int64) {
-	l.next = max(l.next, next)
+	l.next = next
 	if l.pending == nil || *l.pending != id {
 		return
 	}

@@ -192,16 +192,19 @@ func (l *lane) announce(id publisher.Identity, batch []*outgoing) error {
 func (l *lane) settle(batch []*outgoing, next int64) error {
 	now := l.relay.opt.Now().UnixNano()
 	l.mu.Lock()
-	l.next = max(l.next, next)
+	anew := next < l.next // offsets only rise, but for those of a topic that was made anew
+	l.next = next
 	id := l.identity
 	for _, o := range batch {
 		l.unsettled.finish(o.position)
 		l.queued -= o.size()
 	}
 	l.inflight, l.announced = l.inflight[len(batch):], 0
-	next = l.next
 	l.wakeSendLocked()
 	l.mu.Unlock()
+	if anew {
+		l.relay.madeAnew(l.id)
+	}
 	l.relay.opt.Hooks.settled(l.id, batch, now)
 	return l.relay.journal.append(func(b []byte) []byte { return appendSettled(b, l.id, id, next) })
 }

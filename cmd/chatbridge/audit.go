@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ The exit code is 1 where a promise is broken.`,
 	flags.Var(&onlyOnce{value: &f.options.Ledger}, "ledger", "`file` that chatbridge send wrote")
 	flags.StringVar(&f.from, "from", "earliest", "where to begin: earliest, an offset, a time, or how long ago (15m)")
 	flags.StringVar(&f.to, "to", "latest", "where to end: latest, an offset, a time, or how long ago")
-	flags.IntVar(&f.options.GrownFrom, "grown-from", 0, "the topic had so many `partitions` before; records that lie accordingly are right")
+	flags.IntSliceVar(&f.options.GrownFrom, "grown-from", nil, "the topic had so many `partitions` before (6,12); what lies accordingly is right")
 	flags.IntVar(&f.options.Examples, "examples", 5, "how many examples to show of each violation")
 	flags.Int64Var(&f.memoryMiB, "memory", 96, "how much memory to sort in, in `MiB`")
 	flags.StringVar(&f.options.TempDir, "temp-dir", "", "`folder` for what does not fit into memory")
@@ -62,8 +63,8 @@ The exit code is 1 where a promise is broken.`,
 }
 
 func (f *auditFlags) run(ctx context.Context, env *environment) error {
-	if f.options.Examples < 1 || f.memoryMiB < 1 || f.options.GrownFrom < 0 {
-		return usagef("--examples and --memory must be at least 1, --grown-from must not be negative")
+	if f.options.Examples < 1 || f.memoryMiB < 1 || slices.ContainsFunc(f.options.GrownFrom, func(n int) bool { return n < 1 }) {
+		return usagef("--examples, --memory and each number of --grown-from must be at least 1")
 	}
 	f.options.Memory = f.memoryMiB << 20
 	var err error
@@ -211,7 +212,7 @@ func auditFacts(r *audit.Report) string {
 		}
 	}
 	if r.Grown > 0 {
-		fmt.Fprintf(&out, "%s records lie where the smaller topic had them\n", grouped(r.Grown))
+		fmt.Fprintf(&out, "%s records lie where the topic had them when it was smaller\n", grouped(r.Grown))
 	}
 	return out.String()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,6 +108,7 @@ type findingLine struct {
 	Topic    string `json:"topic,omitempty"`
 	What     string `json:"what"`
 	Sentence string `json:"sentence"`
+	Cause    string `json:"cause,omitempty"`
 }
 
 // showFindings prints the findings; one that fails is exit code 1.
@@ -117,8 +119,8 @@ func showFindings(env *environment, findings []publisher.Finding, asJSON bool) e
 		if f.Level == publisher.LevelFail {
 			result.OK = false
 		}
-		result.Findings = append(result.Findings, findingLine{string(f.Level), f.Topic, f.What, f.Sentence})
-		t.add(cell{text: string(f.Level), color: levelColor(f.Level)}, text(orDash(f.Topic)), text(f.What), text(f.Sentence))
+		result.Findings = append(result.Findings, findingLine{string(f.Level), f.Topic, f.What, f.Sentence, f.Cause})
+		t.add(cell{text: string(f.Level), color: levelColor(f.Level)}, text(orDash(f.Topic)), text(f.What), text(withCause(f)))
 	}
 	var err error
 	if asJSON {
@@ -130,6 +132,14 @@ func showFindings(env *environment, findings []publisher.Finding, asJSON bool) e
 		err = errFinding
 	}
 	return err
+}
+
+// withCause is what a finding says to people.
+func withCause(f publisher.Finding) string {
+	if f.Cause == "" {
+		return f.Sentence
+	}
+	return fmt.Sprintf("%s (%s)", f.Sentence, f.Cause)
 }
 
 // levelColor is the color of a finding's level.

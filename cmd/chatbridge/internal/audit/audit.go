@@ -27,7 +27,7 @@ type Source interface {
 type Options struct {
 	From, To  topic.Bound // To's zero value is the end as it is at the beginning
 	Ledger    string      // the ledger's file; "" is none
-	GrownFrom int         // the topic had so many partitions once; 0: never fewer
+	GrownFrom []int       // the topic had so many partitions before
 	Memory    int64       // of the sorts, in bytes; 0 is 96 MiB
 	TempDir   string      // for what does not fit; "" is the system's
 	Parallel  int         // partitions read at a time; 0 is 4

@@ -30,6 +30,8 @@
 //   - Two records that changed places are one out of order; that the first of
 //     them leaves a gap is not said, for the second fills it.
 //   - A record in the wrong partition is not missed in the right one.
+//   - Nor is one that lies where a smaller topic had it (Options.GrownFrom): a group
+//     that moved, and moved back, leaves no gap.
 //   - A hole mark that names less than is missing is right in what it names; the
 //     rest is a gap without a mark.
 //   - A number that is missing because its message was lost is lost, and not

@@ -21,7 +21,9 @@ func (a *Audit) judgeOrder(ctx context.Context) error {
 		}
 		at := place(e[2])
 		if stream := (streamKey{e[0], e[1]}); stream != o.stream || !o.begun {
-			o.finish()
+			if err := o.finish(); err != nil {
+				return err
+			}
 			o = order{Audit: a, begun: true, stream: stream, partition: at.partition()}
 		}
 		if at.partition() != o.partition { // numbers are compared within a partition
@@ -40,8 +42,7 @@ func (a *Audit) judgeOrder(ctx context.Context) error {
 		}
 	}
 	a.byPlace.close()
-	o.finish()
-	return nil
+	return o.finish()
 }
 
 // ordered is one record as the order sees it.
@@ -75,6 +76,24 @@ type order struct {
 
 	gaps   []gap    // without a mark, not yet said: something below may fill them
 	astray []uint64 // numbers that lie in wrong partitions
+	spans  []span   // of a topic that had fewer partitions: what each of the stream's has
+}
+
+// A span is numbers that follow each other, the holes that are told of among them.
+type span struct{ from, to uint64 }
+
+// cover notes that the record's number, and the hole before it, are accounted for.
+// A group that moved, and moved back, leaves a gap where it was away.
+func (o *order) cover(r *ordered) {
+	from := r.number
+	if r.hole.From > 0 {
+		from = r.hole.From
+	}
+	if n := len(o.spans); n > 0 && o.spans[n-1].to+1 == from {
+		o.spans[n-1].to = r.number
+	} else if n < maxGaps {
+		o.spans = append(o.spans, span{from, r.number})
+	}
 }
 
 // A gap is numbers that are missing before the record at a place.
@@ -85,6 +104,9 @@ type gap struct {
 
 // record judges the next record of the stream.
 func (o *order) record(r *ordered) error {
+	if len(o.opt.GrownFrom) > 0 {
+		o.cover(r)
+	}
 	if r.misplaced {
 		if len(o.astray) < maxGaps {
 			o.astray = append(o.astray, r.number)
@@ -154,11 +176,19 @@ func (o *order) rises(r *ordered) error {
 		if r.hole.From > 0 {
 			unsaid.to = r.hole.From - 1
 		}
-		o.gap(unsaid)
+		if err := o.gap(unsaid); err != nil {
+			return err
+		}
 	}
 	o.newest = r.number
 	if !isMissing || r.misplaced {
 		return nil
+	}
+	if len(o.opt.GrownFrom) > 0 { // what no mark names may lie in another partition: finish will tell
+		if r.hole.From == 0 {
+			return nil
+		}
+		missing.from = max(missing.from, r.hole.From)
 	}
 	return o.byNumber.add(entryByNumber(o.stream, missing.from, numberHole, missing.to, uint64(r.at)))
 }
@@ -199,12 +229,15 @@ func (o *order) wrongMark(r *ordered, format string, args ...any) {
 }
 
 // gap remembers a gap without a mark.
-func (o *order) gap(g gap) {
+func (o *order) gap(g gap) error {
 	if len(o.gaps) == maxGaps {
-		o.say(o.gaps[0])
+		if err := o.say(o.gaps[0]); err != nil {
+			return err
+		}
 		o.gaps = append(o.gaps[:0], o.gaps[1:]...)
 	}
 	o.gaps = append(o.gaps, g)
+	return nil
 }
 
 // fill takes numbers out of the gaps: they are accounted for.
@@ -226,21 +259,33 @@ func (o *order) fill(from, to uint64) {
 }
 
 // finish says what gaps are left when the stream's last record has been seen.
-func (o *order) finish() {
+func (o *order) finish() error {
 	if !o.begun {
-		return
+		return nil
 	}
 	o.count.streams++
 	for _, number := range o.astray {
 		o.fill(number, number)
 	}
-	for _, g := range o.gaps {
-		o.say(g)
+	for _, r := range o.spans {
+		o.fill(r.from, r.to)
 	}
+	for _, g := range o.gaps {
+		if err := o.say(g); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (o *order) say(g gap) {
+// say says that a gap is without a mark. In a topic that has grown it is only now
+// known that its numbers are not in another partition, and so a hole.
+func (o *order) say(g gap) error {
 	o.found.add(UnmarkedGap, 1, recordExample(g.at, 0, fmt.Sprintf("%s missing before it", spanText(g.from, g.to))))
+	if len(o.opt.GrownFrom) == 0 {
+		return nil
+	}
+	return o.byNumber.add(entryByNumber(o.stream, g.from, numberHole, g.to, uint64(g.at)))
 }
 
 // spanText is numbers for people.

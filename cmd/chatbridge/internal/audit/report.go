@@ -27,8 +27,8 @@ type Report struct {
 	Holes    Holes                   `json:"holes"`
 	Ledger   *Ledger                 `json:"ledger,omitempty"`
 	Findings []Finding               `json:"findings"` // violations; empty if clean
-	// Grown counts records that lie where a topic of Options.GrownFrom
-	// partitions put them.
+	// Grown counts records that lie where the topic put them when it had as many
+	// partitions as Options.GrownFrom says.
 	Grown uint64   `json:"grown,omitempty"`
 	Hints []string `json:"hints,omitempty"` // what to do next
 }
@@ -152,6 +152,7 @@ func (a *Audit) hints(r *Report) []string {
 				break
 			}
 		}
+		hint("If the topic was deleted and made anew since (chatbridge_topic_changes_total), what was in it before counts as lost.")
 	}
 	if r.Count(UnmarkedGap) > 0 && r.Count(Lost) == 0 {
 		hint("A gap without a mark is a loss, or a stream that the bridge had forgotten and that came back: " +
@@ -160,6 +161,8 @@ func (a *Audit) hints(r *Report) []string {
 	if m := strings.Join(a.growth.from(), " or "); m != "" {
 		hint("All records in wrong partitions are where a topic of %s partitions has them. "+
 			"If there were as many once, audit with --grown-from %s.", m, m)
+	} else if r.Count(WrongPartition) > 0 {
+		hint("If the topic was given partitions more than once, audit with --grown-from and all the numbers that it had, such as 6,12.")
 	}
 	if r.Ledger != nil && r.Ledger.OpenRuns > 0 {
 		hint("%d of the ledger's %d runs did not end by themselves: what they sent last may not be in it, and is not judged.",

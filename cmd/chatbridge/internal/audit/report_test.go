@@ -225,8 +225,51 @@ func TestAGrownTopicIsRecognized(t *testing.T) {
 	if hints := strings.Join(r.Hints, " "); !strings.Contains(hints, "--grown-from 3.") {
 		t.Errorf("hints: %q", hints)
 	}
-	if r := mustAudit(t, m, Options{GrownFrom: 3}); !r.Clean || r.Grown == 0 {
+	if r := mustAudit(t, m, Options{GrownFrom: []int{3}}); !r.Clean || r.Grown == 0 {
 		t.Errorf("%+v, %d grown", r.Findings, r.Grown)
+	}
+}
+
+// One that got more partitions twice needs both numbers.
+func TestATopicThatGrewTwiceIsRecognized(t *testing.T) {
+	t.Parallel()
+	m := newTopicModel(2)
+	for step, partitions := range []int{2, 3, 7} {
+		m.partitions = append(m.partitions, make([][]publisher.Record, partitions-len(m.partitions))...)
+		for i := range 30 {
+			m.write(t, schema.Stream{AppID: testApp, GroupID: "group " + strconv.Itoa(i)}, strconv.Itoa(step+1))
+		}
+	}
+	r := mustAudit(t, m, Options{})
+	if hints := strings.Join(r.Hints, " "); r.Clean || !strings.Contains(hints, "--grown-from and all the numbers") {
+		t.Errorf("clean %t, hints: %q", r.Clean, hints)
+	}
+	if r := mustAudit(t, m, Options{GrownFrom: []int{2, 3}, Ledger: m.ledgerFile(t, true)}); !r.Clean || r.Grown == 0 {
+		t.Errorf("%+v, %d grown", r.Findings, r.Grown)
+	}
+}
+
+// changingSource has another number of partitions each time that it is asked.
+type changingSource struct {
+	*topicModel
+	step, extra int
+}
+
+func (c *changingSource) Partitions(ctx context.Context) (int, error) {
+	n, err := c.topicModel.Partitions(ctx)
+	c.extra += c.step
+	return n + c.extra - c.step, err
+}
+
+// A topic that changes while it is read gives no verdict: neither all that is in it
+// nor where it belongs was seen.
+func TestATopicThatChangesMeanwhileHasNoVerdict(t *testing.T) {
+	t.Parallel()
+	for step, words := range map[int]string{2: "--grown-from 3", -1: "made anew with 2 partitions"} {
+		r, err := New(&changingSource{healthy(t, 3), step, 0}, Options{TempDir: t.TempDir()}).Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%+v, %v; want an error with %q", r, err, words)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/chatbridge/chatbridge/publisher"
@@ -38,7 +39,27 @@ func (a *Audit) resolveAll(ctx context.Context) error {
 }
 
 // scan reads every partition, some at a time.
-func (a *Audit) scan(ctx context.Context) error { return a.eachPartition(ctx, a.scanPartition) }
+func (a *Audit) scan(ctx context.Context) error {
+	if err := a.eachPartition(ctx, a.scanPartition); err != nil {
+		return err
+	}
+	return a.sameTopic(ctx)
+}
+
+// sameTopic fails where the topic has another number of partitions than at the
+// beginning: then neither what is in it nor where it belongs was seen.
+func (a *Audit) sameTopic(ctx context.Context) error {
+	n, err := a.source.Partitions(ctx)
+	switch {
+	case err != nil:
+		return err
+	case n > a.partitions:
+		return fmt.Errorf("the topic was given %d partitions, it had %d when the audit began; audit again with --grown-from %d", n, a.partitions, a.partitions)
+	case n < a.partitions:
+		return fmt.Errorf("the topic was made anew with %d partitions, it had %d when the audit began; audit again", n, a.partitions)
+	}
+	return nil
+}
 
 // resolve finds out what of a partition is to be read.
 func (a *Audit) resolve(ctx context.Context, partition int) error {
@@ -151,7 +172,7 @@ func (s *scanner) check(f *facts, r *publisher.Record) {
 	switch {
 	case right == s.partition:
 		return
-	case s.opt.GrownFrom > 0 && publisher.PartitionFor(group, s.opt.GrownFrom) == s.partition:
+	case slices.ContainsFunc(s.opt.GrownFrom, func(m int) bool { return publisher.PartitionFor(group, m) == s.partition }):
 		s.count.grown.Add(1)
 		return
 	}

@@ -40,6 +40,8 @@ const (
 	ahead = 64
 	// followWait is how long a broker holds a request for new records.
 	followWait = time.Second
+	// countEach is how often the topic's partitions are counted.
+	countEach = 2 * time.Second
 )
 
 // errDone ends reading after Options.Count records.
@@ -167,23 +169,13 @@ func (f *follower) merge(ctx context.Context, partitions []chan *Record) error {
 	}
 }
 
-// live shows what comes.
+// live shows what comes, also in partitions that are added meanwhile.
 func (f *follower) live(ctx context.Context) error {
 	out := make(chan *Record, ahead)
-	for p := range f.next {
-		f.readers.Go(func() {
-			for ctx.Err() == nil {
-				next, err := f.source.Follow(ctx, p, f.next[p], followWait, func(r *publisher.Record) error {
-					return f.hand(ctx, p, r, out)
-				})
-				if err != nil {
-					f.fail(err)
-					return
-				}
-				f.next[p] = next
-			}
-		})
+	for p, from := range f.next {
+		f.readers.Go(func() { f.readLive(ctx, p, from, out) })
 	}
+	f.readers.Go(func() { f.watchPartitions(ctx, out) })
 	for {
 		select {
 		case r := <-out:
@@ -192,6 +184,46 @@ func (f *follower) live(ctx context.Context) error {
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// readLive reads what comes into a partition, until ctx ends or the partition is
+// there no more.
+func (f *follower) readLive(ctx context.Context, partition int, from int64, out chan<- *Record) {
+	for ctx.Err() == nil {
+		next, err := f.source.Follow(ctx, partition, from, followWait, func(r *publisher.Record) error {
+			return f.hand(ctx, partition, r, out)
+		})
+		if err != nil {
+			if n, counted := f.source.Partitions(ctx); counted != nil || partition < n {
+				f.fail(err)
+			}
+			return
+		}
+		from = next // may be lower than before: see topic.Follow
+	}
+}
+
+// watchPartitions reads the partitions that are added, from their start. Those of a
+// topic that was made anew with fewer, and got more again later, are not.
+func (f *follower) watchPartitions(ctx context.Context, out chan<- *Record) {
+	read := len(f.next)
+	ticker := time.NewTicker(countEach)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		n, err := f.source.Partitions(ctx)
+		if err != nil {
+			continue // who reads will say so
+		}
+		for ; read < n; read++ {
+			p := read
+			f.readers.Go(func() { f.readLive(ctx, p, 0, out) })
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,7 +45,26 @@ func (m *memory) append(partition int, second int64, key, value string, headers 
 	m.grown = make(chan struct{})
 }
 
-func (m *memory) Partitions(context.Context) (int, error) { return len(m.partitions), m.failure }
+func (m *memory) Partitions(context.Context) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.partitions), m.failure
+}
+
+// change makes the topic one of so many partitions; those that stay are emptied
+// where anew is set.
+func (m *memory) change(partitions int, anew bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.partitions) < partitions {
+		m.partitions = append(m.partitions, nil)
+	}
+	if anew {
+		m.partitions = make([][]publisher.Record, partitions)
+	}
+	close(m.grown)
+	m.grown = make(chan struct{})
+}
 
 func (m *memory) Offsets(_ context.Context, p int) (start, end int64, err error) {
 	m.mu.Lock()
@@ -79,8 +99,15 @@ func (m *memory) Read(_ context.Context, p int, from, to int64, fn func(*publish
 
 func (m *memory) Follow(ctx context.Context, p int, from int64, _ time.Duration, fn func(*publisher.Record) error) (int64, error) {
 	m.mu.Lock()
+	if p >= len(m.partitions) {
+		m.mu.Unlock()
+		return from, errors.New("no such partition")
+	}
 	end, grown := int64(len(m.partitions[p])), m.grown
 	m.mu.Unlock()
+	if from > end { // as the publisher does it
+		from = 0
+	}
 	if from < end {
 		return end, m.Read(ctx, p, from, end, fn)
 	}
@@ -305,4 +332,39 @@ func TestShortenCountsCharacters(t *testing.T) {
 			t.Errorf("%q became %q", c.in, got)
 		}
 	}
+}
+
+// What comes into partitions that are added is shown, and so is what comes into a
+// topic that was made anew, also with fewer partitions.
+func TestATopicThatChangesIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(2)
+		m.append(1, 1, "a", "before")
+		ctx, cancel := context.WithCancel(t.Context())
+		shown := make(chan string)
+		done := make(chan error)
+		go func() {
+			done <- Follow(ctx, m, Options{Follow: true}, func(r *Record) error { shown <- string(r.Value); return nil })
+		}()
+		expect := func(want string) {
+			t.Helper()
+			if got := <-shown; got != want {
+				t.Errorf("%q is shown, want %q", got, want)
+			}
+		}
+		expect("before")
+		synctest.Wait() // it waits for more
+		m.change(4, false)
+		m.append(3, 2, "b", "in an added partition")
+		expect("in an added partition")
+		synctest.Wait()
+		m.change(1, true)
+		synctest.Wait()
+		m.append(0, 3, "c", "in the new topic")
+		expect("in the new topic")
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

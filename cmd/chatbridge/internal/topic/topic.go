@@ -101,7 +101,8 @@ func (t *Topic) Read(ctx context.Context, partition int, from, to int64, fn func
 }
 
 // Follow is Read without an end: it calls fn for each record that there is, or
-// that comes within wait, and returns the offset to go on from.
+// that comes within wait, and returns the offset to go on from. That begins again
+// where the topic was made anew.
 func (t *Topic) Follow(ctx context.Context, partition int, from int64, wait time.Duration, fn func(*publisher.Record) error) (next int64, err error) {
-	return t.client.Partition(t.name, partition).ReadWith(ctx, from, publisher.ReadOptions{MaxWait: wait}, fn)
+	return t.client.Partition(t.name, partition).ReadWith(ctx, from, publisher.ReadOptions{MaxWait: wait, Restart: true}, fn)
 }
