@@ -214,9 +214,10 @@ func TestAuditAgreesWithItsTwin(t *testing.T) {
 		delete(got, UnmarkedGap)
 		delete(got, WrongMark)
 		if got[Doubled] > 0 {
-			// Which of two is where it belongs may be seen in two ways; the audit
-			// takes the better one, the twin always the first.
-			if got[OutOfOrder] > want[OutOfOrder] || disordered && !unordered {
+			// Which of two is where it belongs may be seen in two ways: the twin always
+			// takes the first, the audit mostly the better one, by its number. Of
+			// two that are marked late it may take the second, and find its mark wrong.
+			if got[OutOfOrder] > want[OutOfOrder] {
 				rt.Fatalf("out of order: %d, the twin says %d\n%+v", got[OutOfOrder], want[OutOfOrder], report.Findings)
 			}
 			unordered = disordered
