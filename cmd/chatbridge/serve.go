@@ -50,7 +50,7 @@ at once. Nothing that was answered OK is lost either way; the next start goes on
 // memoryLimit is what the process aims at, backlog or not. What is bounded
 // (queues, what is held, streams) adds up to less; the garbage between two
 // collections would otherwise double it.
-const memoryLimit = 180 << 20
+const memoryLimit = 168 << 20
 
 // boundMemory makes the collector work harder near the limit, unless GOMEMLIMIT
 // sets another. Far below it, it changes nothing.
