@@ -132,15 +132,15 @@ func (d *dispatcher) handedAll(next spool.Position) {
 }
 
 // moveMain notes that main has handed on everything below next. Called with the mutex.
-func (d *dispatcher) moveMain(next spool.Position, newest int64) {
+func (d *dispatcher) moveMain(next spool.Position, latest int64) {
 	if next == d.next {
 		return
 	}
 	d.next, d.atEnd = next, false
 	for _, l := range d.lanes {
-		if !l.parked {
-			l.from = max(l.from, next)
-			l.handedThrough(l.from-1, newest)
+		if !l.parked && next > l.from { // else it has had all of this, and more
+			l.from = next
+			l.handedThrough(next-1, latest)
 		}
 	}
 }
@@ -149,18 +149,18 @@ func (d *dispatcher) moveMain(next spool.Position, newest int64) {
 func (d *dispatcher) dispatch(ctx context.Context, entries []spool.Entry, next spool.Position) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	byLane, newest := d.split(entries)
+	byLane, latest := d.split(entries)
 	for i, l := range d.lanes {
 		if err := d.offer(ctx, l, byLane[i]); err != nil {
 			return err
 		}
 	}
-	d.moveMain(next, newest)
+	d.moveMain(next, latest)
 	return nil
 }
 
 // split sorts records by lane, leaving out what a lane has had.
-func (d *dispatcher) split(entries []spool.Entry) (byLane [][]spool.Entry, newest int64) {
+func (d *dispatcher) split(entries []spool.Entry) (byLane [][]spool.Entry, latest int64) {
 	if d.scratch == nil {
 		d.scratch = make([][]spool.Entry, len(d.lanes))
 	}
@@ -170,13 +170,13 @@ func (d *dispatcher) split(entries []spool.Entry) (byLane [][]spool.Entry, newes
 	buf := make([]byte, 0, 64)
 	for i := range entries {
 		e := &entries[i]
-		newest = max(newest, e.Record.ReceivedAt.UnixNano())
+		latest = e.Record.ReceivedAt.UnixNano()
 		lane := placeOf(e, buf, len(d.lanes))
 		if l := d.lanes[lane]; !l.parked && e.Position >= l.from {
 			d.scratch[lane] = append(d.scratch[lane], *e)
 		}
 	}
-	return d.scratch, newest
+	return d.scratch, latest
 }
 
 // placeOf is the lane of a record among n: the partition of its group.
