@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ type lane struct {
 	inflight  []*outgoing // announced, not settled; in the order of the batch
 	identity  publisher.Identity
 	announced int              // so many of inflight, from the first, were announced under identity
+	refused   []decision       // Kafka never takes them; on their way to the dead letters
 	queued    int64            // bytes in inbox, out and inflight
 	finished  []spool.Position // not yet written to the checkpoint
 	through   spool.Position   // everything up to here that is this lane's was handed in
@@ -264,6 +266,7 @@ func (l *lane) enqueueLocked(o *outgoing) {
 
 // finishLocked closes a position for good.
 func (l *lane) finishLocked(p spool.Position) {
+	l.refused = slices.DeleteFunc(l.refused, func(d decision) bool { return d.position == p })
 	if _, open := l.unsettled.finish(p); open {
 		l.finished = append(l.finished, p)
 	}

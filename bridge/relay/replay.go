@@ -170,8 +170,10 @@ func (r *replay) whole() bool {
 }
 
 // decidedLocked lists what left the resequencer and is not settled, in order:
-// what is announced, and the rest.
+// what is announced, and the rest. What waits for the dead letters is among it: the
+// resequencer would take it for a repeat when the spool yields it again.
 func (l *lane) decidedLocked() (announced, rest []decision) {
+	rest = append(rest, l.refused...)
 	for i, o := range l.inflight {
 		if i < l.announced {
 			announced = append(announced, o.decision())

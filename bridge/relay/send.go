@@ -214,6 +214,7 @@ func (l *lane) settle(batch []*outgoing, next int64) error {
 func (l *lane) refuse(ctx context.Context, o *outgoing, rejected *publisher.RejectedError) error {
 	l.mu.Lock()
 	l.inflight, l.announced = l.inflight[1:], 0
+	l.refused = append(l.refused, o.decision())
 	l.queued -= o.size()
 	l.wakeSendLocked()
 	l.mu.Unlock()
