@@ -95,3 +95,95 @@ func (r *Relay) firstLane() *lane {
 	}
 	return r.lanes[0]
 }
+
+// P1, P4: a batch that Kafka refused is halved, and its first half goes under the
+// same identity, which was not used. A checkpoint that has lost its end knows of the
+// whole batch only: what is in the topic is then not all of it, or not of it at all.
+func TestABatchThatWasCutAnewAfterARefusalIsNotTakenForTheWhole(t *testing.T) {
+	for name, c := range map[string]struct{ announced, published []int }{
+		"halved":                   {[]int{1, 2, 3, 4}, []int{1, 2}},
+		"one was refused":          {[]int{2}, []int{3}},
+		"the others of more":       {[]int{2}, []int{3, 4}},
+		"nothing but what it says": {[]int{1, 2, 3, 4}, []int{1, 2, 3, 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1)
+			want := &chat{want: map[sent]bool{}}
+			for seq := 1; seq <= 4; seq++ {
+				r.append(body("g", seq, uint32(seq)))
+				want.want[sent{"g", seq}] = true
+			}
+			outs := r.readAll()
+			id := r.publish(outs, c.published)
+			log := r.spool.Checkpoint()
+			var ds []decision
+			for _, seq := range c.announced {
+				ds = append(ds, outs[seq-1].decision())
+			}
+			for _, entry := range [][]byte{
+				appendLayout(nil, layout{partitions: 1, topic: testTopic}),
+				appendRun(nil, testBoot, false),
+				appendLane(nil, 0, outs[0].position, 0),
+				appendIntent(nil, 0, id, ds),
+			} {
+				if err := log.Append(entry); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.reopen()
+			r.drain()
+			got := map[sent]int{}
+			for _, e := range r.events() {
+				got[sent{e.event.Group.ID, int(e.event.Message.Seq.Value)}]++
+			}
+			for m := range want.want {
+				if got[m] != 1 {
+					t.Errorf("%v is in the topic %d times; want once", m, got[m])
+				}
+			}
+		})
+	}
+}
+
+// readAll reads what is in the spool as the events of a stream without a hole.
+func (r *rig) readAll() []*outgoing {
+	r.t.Helper()
+	entries, err := r.spool.NewReader(0).TryNext(100)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	b := newTestBuffer(1)
+	var outs []*outgoing
+	for i := range entries {
+		o, err := new(lane).read(r.t.Context(), &entries[i])
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, d := range b.Push(o.received, o.item(), nil) {
+			o.decide(&d)
+		}
+		outs = append(outs, o)
+	}
+	return outs
+}
+
+// publish puts some of outs, by their numbers, into the topic as one batch.
+func (r *rig) publish(outs []*outgoing, numbers []int) (id publisher.Identity) {
+	r.t.Helper()
+	client, err := publisher.New(publisher.Config{Brokers: r.kafka.ListenAddrs()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer client.Close()
+	var batch []*outgoing
+	for _, n := range numbers {
+		batch = append(batch, outs[n-1])
+	}
+	if _, err := client.Partition(testTopic, 0).Publish(r.t.Context(), publisher.Batch{
+		Messages: new(parcel).pack(batch),
+		Announce: func(i publisher.Identity) error { id = i; return nil },
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+	return id
+}
