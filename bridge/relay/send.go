@@ -149,6 +149,10 @@ func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Ide
 		if err := pause(ctx, fatalPause); err != nil {
 			return err
 		}
+		if errors.Is(err, publisher.ErrUnresolved) { // it may be in the topic
+			last := l.identity
+			return l.publish(ctx, batch, &last)
+		}
 		return l.publish(ctx, batch, nil)
 	default:
 		return err
