@@ -44,6 +44,7 @@ func (d *dispatcher) parkedWithRoom() (served map[int]*lane, from spool.Position
 // serve reads on until it stands where main stands, or every lane it serves is
 // full again.
 func (d *dispatcher) serve(ctx context.Context, served map[int]*lane, reader Reader) error {
+	defer reader.Close()
 	for len(served) > 0 && !d.giveBack(served, reader.Position()) {
 		entries, err := reader.TryNext(readAtMost)
 		if err != nil {

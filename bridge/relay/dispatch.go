@@ -19,6 +19,8 @@ type Reader interface {
 	TryNext(most int) ([]spool.Entry, error)
 	// Position is that of the record to be read next.
 	Position() spool.Position
+	// Close lets go of the file that it has open.
+	Close() error
 }
 
 // dispatcher reads the source once and hands each record to the lane of its
@@ -68,6 +70,7 @@ func (d *dispatcher) main(ctx context.Context) error {
 	d.next = from
 	d.mu.Unlock()
 	reader := d.open(from)
+	defer reader.Close()
 	for {
 		entries, err := reader.TryNext(readAtMost)
 		if err == nil && len(entries) == 0 {
