@@ -93,6 +93,7 @@ func (d *decoder) records(v batchView, from int64, fn func(*Record) error) error
 	}
 	d.rec.BaseOffset, d.rec.ProducerID = v.baseOffset(), v.producerID()
 	d.rec.ProducerEpoch, d.rec.BaseSequence = v.producerEpoch(), v.baseSequence()
+	d.rec.BatchRecords = int(v.lastDelta()) + 1 // also where compaction has removed some
 	for i := range v.count() {
 		size, rest, ok := takeVarint(body)
 		if !ok || size < 0 || size > int64(len(rest)) {

@@ -203,11 +203,18 @@ func (d *delivery) weigh(ctx context.Context, err error) error {
 	return d.p.health.pause(ctx, f)
 }
 
-// left returns the identity of which err leaves the outcome unknown, nil where nothing was sent or the outcome is known.
+// left returns the identity of which err leaves the outcome unknown, nil where nothing was sent or the outcome is known. A fault that
+// only a person can mend may also come up while the tail is read: then the batch can be there.
 func (d *delivery) left(err error) *Identity {
 	var rejected *RejectedError
 	var fatal *FatalError
-	if !d.sent || errors.As(err, &rejected) || errors.As(err, &fatal) {
+	switch {
+	case errors.Is(err, errCut):
+		if d.p.producer.identity() == d.id {
+			d.p.producer.valid = false // its sequence is taken
+		}
+		return nil
+	case !d.sent, errors.As(err, &rejected), errors.As(err, &fatal) && !d.doubt:
 		return nil
 	}
 	id := d.id

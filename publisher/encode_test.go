@@ -145,7 +145,7 @@ func TestWhatIsEncodedIsDecoded(t *testing.T) {
 		want := make([]Record, len(msgs))
 		for i, m := range msgs {
 			want[i] = Record{Offset: int64(i), Time: m.Time, Key: m.Key, Value: m.Value, Headers: m.Headers,
-				ProducerID: id.ProducerID, ProducerEpoch: id.Epoch, BaseSequence: id.Sequence}
+				ProducerID: id.ProducerID, ProducerEpoch: id.Epoch, BaseSequence: id.Sequence, BatchRecords: len(msgs)}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)

@@ -2,6 +2,8 @@ package publisher
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -43,8 +45,8 @@ type Batch struct {
 // the identical batch, and reads the partition's tail after every attempt of which it does not know what became of it.
 //
 // It returns the offset of the first record. Errors: *RejectedError, Kafka never takes this batch and nothing of it was appended;
-// *FatalError, no retry helps until something is changed; ErrBusy, ErrUnresolved, ErrClosed; Announce's own; the context's, with the
-// outcome unknown if anything was sent.
+// *FatalError, no retry helps until something is changed, and where that also is an ErrUnresolved the outcome is unknown; ErrBusy,
+// ErrUnresolved, ErrClosed; Announce's own; the context's, with the outcome unknown if anything was sent.
 func (p *Partition) Publish(ctx context.Context, b Batch) (base int64, err error) {
 	if !p.publishing.TryLock() {
 		return 0, ErrBusy
@@ -69,6 +71,10 @@ func (p *Partition) Publish(ctx context.Context, b Batch) (base int64, err error
 	if err != nil {
 		err = p.client.ended(err)
 		p.open = d.left(err)
+		var fatal *FatalError
+		if p.open != nil && errors.As(err, &fatal) {
+			err = fmt.Errorf("%w: %w", ErrUnresolved, err)
+		}
 		return 0, err
 	}
 	p.open = nil

@@ -16,11 +16,12 @@ type Record struct {
 	Key, Value []byte    // nil = null
 	Headers    []Header
 
-	// Of its batch, as the producer sent it; -1 where it was not idempotent.
+	// Of its batch, as the producer sent it; the first three are -1 where it was not idempotent.
 	ProducerID    int64
 	ProducerEpoch int16
 	BaseSequence  int32
 	BaseOffset    int64 // offset of the batch's first record
+	BatchRecords  int   // how many records the batch had
 }
 
 // ReadOptions of ReadWith. The zero value is Read's.

@@ -162,6 +162,30 @@ func TestCancelledBatchMustBeSettledFirst(t *testing.T) {
 	})
 }
 
+// P4: the tail of a batch that may be in the log cannot be read, for a reason that only a person can mend: the batch is not forgotten.
+func TestBatchWhoseTailCannotBeReadIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, 1)
+		p := w.client().Partition(testTopic, 0)
+		var l ledger
+		mustPublish(t, p, &l, "a")
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: 1}) // kfake appends
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.InvalidTopicException, Count: 2})
+		var fatal *FatalError
+		if _, err := p.Publish(t.Context(), Batch{Messages: texts("b"), From: 1, Announce: l.announce}); !errors.As(err, &fatal) {
+			t.Fatalf("error %v", err)
+		}
+		if _, err := p.Publish(t.Context(), Batch{Messages: texts("c"), From: 1}); !errors.Is(err, ErrUnresolved) {
+			t.Errorf("error %v", err)
+		}
+		if base, err := p.Publish(t.Context(), Batch{Messages: texts("b"), From: 1, Resend: l.last()}); base != 1 || err != nil {
+			t.Errorf("offset %d, %v", base, err)
+		}
+		mustPublish(t, p, &l, "c")
+		mustHold(t, p, "a", "b", "c")
+	})
+}
+
 // An error of Announce ends Publish before anything leaves, and the next batch is free to go.
 func TestNothingLeavesBeforeItIsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -21,6 +21,9 @@ const (
 // errBehind says that batches lie in the leader's log that its followers do not have yet. One of them may be the batch looked for.
 var errBehind = errors.New("the replicas have not confirmed the partition's end yet")
 
+// errCut says that the log has another batch under the identity that is looked for.
+var errCut = errors.New("the identity is another batch's")
+
 // search looks for the batch with identity id and count records at offset from or above.
 //
 // It must not say "not there" of a batch that is only not visible yet, so: the end up to which it reads is the leader's log end,
@@ -97,7 +100,7 @@ func scan(data []byte, id Identity, count int, from int64) (next, base int64, fo
 		if int(v.lastDelta())+1 != count {
 			return next, 0, false, &handed{&FatalError{Sentence: fmt.Sprintf(
 				"the batch in the log at offset %d has %d records, the one published under the same identity %d: it was cut differently when it was announced",
-				v.baseOffset(), v.lastDelta()+1, count)}}
+				v.baseOffset(), v.lastDelta()+1, count), Err: errCut}}
 		}
 		return next, v.baseOffset(), true, nil
 	}

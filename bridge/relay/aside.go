@@ -104,8 +104,15 @@ func (a *aside) publish(ctx context.Context, m *letter) error {
 		return err
 	}
 	partition := a.relay.client.Partition(a.topic, publisher.PartitionFor(m.key, n))
+	var id publisher.Identity
+	var open *publisher.Identity // of a letter that may be in the topic
 	for {
-		_, err := partition.Publish(ctx, publisher.Batch{Messages: []publisher.Message{m.message()}, From: -1})
+		_, err := partition.Publish(ctx, publisher.Batch{
+			Messages: []publisher.Message{m.message()}, From: -1,
+			Resend:   open,
+			Announce: func(i publisher.Identity) error { id = i; return nil },
+		})
+		open = nil
 		var rejected *publisher.RejectedError
 		var fatal *publisher.FatalError
 		switch {
@@ -124,6 +131,9 @@ func (a *aside) publish(ctx context.Context, m *letter) error {
 		case errors.As(err, &fatal):
 			a.relay.opt.Logger.Error("kafka refuses everything; trying again later",
 				zap.String("topic", a.topic), zap.Error(err), zap.Duration("after", fatalPause))
+			if errors.Is(err, publisher.ErrUnresolved) {
+				open = &id
+			}
 			if err := pause(ctx, fatalPause); err != nil {
 				return err
 			}

@@ -44,12 +44,13 @@ func (d *dispatcher) parkedWithRoom() (served map[int]*lane, from spool.Position
 // serve reads on until it stands where main stands, or every lane it serves is
 // full again.
 func (d *dispatcher) serve(ctx context.Context, served map[int]*lane, reader Reader) error {
+	defer reader.Close()
 	for len(served) > 0 && !d.giveBack(served, reader.Position()) {
 		entries, err := reader.TryNext(readAtMost)
 		if err != nil {
 			return err
 		}
-		byLane, newest := splitFor(served, len(d.lanes), entries)
+		byLane, latest := splitFor(served, len(d.lanes), entries)
 		for i, l := range served {
 			done, err := d.feed(ctx, l, byLane[i])
 			if err != nil {
@@ -59,7 +60,7 @@ func (d *dispatcher) serve(ctx context.Context, served map[int]*lane, reader Rea
 				delete(served, i)
 			}
 		}
-		d.moveOn(served, reader.Position(), newest)
+		d.moveOn(served, reader.Position(), latest)
 	}
 	return nil
 }
@@ -82,18 +83,18 @@ func (d *dispatcher) giveBack(served map[int]*lane, at spool.Position) bool {
 	return true
 }
 
-func splitFor(served map[int]*lane, lanes int, entries []spool.Entry) (byLane map[int][]spool.Entry, newest int64) {
+func splitFor(served map[int]*lane, lanes int, entries []spool.Entry) (byLane map[int][]spool.Entry, latest int64) {
 	byLane = map[int][]spool.Entry{}
 	buf := make([]byte, 0, 64)
 	for i := range entries {
 		e := &entries[i]
-		newest = max(newest, e.Record.ReceivedAt.UnixNano())
+		latest = e.Record.ReceivedAt.UnixNano()
 		lane := placeOf(e, buf, lanes)
 		if l, ok := served[lane]; ok && e.Position >= l.from {
 			byLane[lane] = append(byLane[lane], *e)
 		}
 	}
-	return byLane, newest
+	return byLane, latest
 }
 
 // feed hands a parked lane its records; false when it is full again, with from
@@ -118,11 +119,14 @@ func (d *dispatcher) feed(ctx context.Context, l *lane, entries []spool.Entry) (
 	return true, nil
 }
 
-func (d *dispatcher) moveOn(served map[int]*lane, at spool.Position, newest int64) {
+func (d *dispatcher) moveOn(served map[int]*lane, at spool.Position, latest int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, l := range served {
-		l.from = max(l.from, at)
-		l.handedThrough(l.from-1, newest)
+		if at <= l.from {
+			continue // it has had all of this
+		}
+		l.from = at
+		l.handedThrough(l.from-1, latest)
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// maxRecordSkew is how far below the newest time of receipt a record may lie
-// and still be believed. Concurrent callbacks reach the spool within
-// milliseconds of their receipt; more than this is a wall clock that was set back.
+// maxRecordSkew is how far below the lane's time a record's receipt may lie and
+// still be believed. Concurrent callbacks reach the spool within milliseconds of
+// their receipt; more than this is a wall clock that was set back.
 const maxRecordSkew = 5 * time.Second
 
 // laneClock is the time by which a lane judges how long something has waited.
@@ -16,22 +16,50 @@ const maxRecordSkew = 5 * time.Second
 // an hour of disorder is resequenced exactly as it would have been live, not
 // given up because the wall clock is an hour ahead. Only when the lane has been
 // handed everything there is does it tick, by the monotonic clock, from the
-// newest record on. It never goes back, so a wall clock that jumps can neither
-// stretch a hold nor stall one.
+// newest record on. It never goes back. When the wall clock is set back, the times
+// of receipt are moved on from then by as much: else no record would move the lane's
+// time until the wall clock has come back to where it was, and as long as callbacks
+// come, so that it hardly ticks, a hold would last until then.
 type laneClock struct {
 	mu      sync.Mutex
 	now     func() time.Time
 	base    int64     // ns; everything received before it has been handed on
 	since   time.Time // when base began to tick; zero while it stands
 	reached int64     // the latest reading given out
+	placed  int64     // the latest time of a record
+	behind  int64     // by how much the wall clock has been set back in all
 }
 
-// advance moves the clock to the receipt of records that have been handed on,
-// and stops its ticking: there may be more to read.
+// place returns the lane's time of a record that is handed on now: its time of
+// receipt, as long as the wall clock is not set back. The records of a lane are
+// placed in their order.
+func (c *laneClock) place(received int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.placeLocked(received)
+}
+
+func (c *laneClock) placeLocked(received int64) int64 {
+	at := received + c.behind
+	if now := max(c.readingLocked(), c.placed); now-at > int64(maxRecordSkew) {
+		c.behind += now - at
+		at = now
+	}
+	c.placed = max(c.placed, at)
+	return at
+}
+
+// advance moves the clock to the receipt of the last record that has been handed
+// on, to whatever lane, 0 where there was none, and stops its ticking: there may be
+// more to read. The last one and not the newest: before it, the wall clock may have
+// been set back.
 func (c *laneClock) advance(received int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.base = max(c.base, received, c.reached)
+	if received != 0 {
+		c.placeLocked(received)
+	}
+	c.base = max(c.base, c.placed, c.reached)
 	c.since = time.Time{}
 }
 
@@ -55,7 +83,7 @@ func (c *laneClock) stand() {
 	if c.since.IsZero() {
 		return
 	}
-	c.base = max(c.base+int64(c.now().Sub(c.since)), c.reached)
+	c.base = max(c.readingLocked(), c.reached)
 	c.reached, c.since = c.base, time.Time{}
 }
 
@@ -63,19 +91,13 @@ func (c *laneClock) stand() {
 func (c *laneClock) read() (ns int64, ticking bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ns = c.base
-	if !c.since.IsZero() {
-		ns += int64(c.now().Sub(c.since))
-	}
-	c.reached = max(c.reached, ns)
+	c.reached = max(c.reached, c.readingLocked())
 	return c.reached, !c.since.IsZero()
 }
 
-// receipt returns the time from which a record's hold counts: its time of
-// receipt, unless the wall clock was set back meanwhile.
-func receipt(received, laneTime int64) int64 {
-	if laneTime-received > int64(maxRecordSkew) {
-		return laneTime
+func (c *laneClock) readingLocked() int64 {
+	if c.since.IsZero() {
+		return c.base
 	}
-	return received
+	return c.base + int64(c.now().Sub(c.since))
 }

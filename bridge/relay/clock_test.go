@@ -36,23 +36,51 @@ func TestLaneTimeTicksOnceEverythingIsRead(t *testing.T) {
 	}
 }
 
-// A wall clock that is set back must not let a hold last for an hour.
-func TestLaneTimeNeverGoesBack(t *testing.T) {
+// P3: a wall clock that is set back neither lets a hold last for an hour nor ends
+// one at once: time goes on as it passes, and a hold counts from when its record came.
+func TestLaneTimeGoesOnWhenTheWallClockIsSetBack(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	c := newTestClock(&now)
+	c.advance(int64(5000 * time.Second))
+	for i := range 4 { // nobody reads the clock meanwhile
+		c.tick()
+		now = now.Add(2 * time.Second)
+		received := int64(1400+2*i) * int64(time.Second)
+		want := int64(5002+2*i) * int64(time.Second)
+		if got := c.place(received); got != want {
+			t.Fatalf("record %d is placed at %v; want %v", i, time.Duration(got), time.Duration(want))
+		}
+		c.advance(received)
+		if got, _ := c.read(); got != want {
+			t.Fatalf("after record %d, time = %v; want %v", i, time.Duration(got), time.Duration(want))
+		}
+	}
+}
+
+// A lane that gets none of the records that tell of it is told by those of others.
+func TestLaneTimeGoesOnWhereOthersTellThatTheWallClockIsSetBack(t *testing.T) {
 	now := time.Unix(10_000, 0)
 	c := newTestClock(&now)
 	c.advance(int64(5000 * time.Second))
 	c.tick()
 	now = now.Add(2 * time.Second)
-	before, _ := c.read()
-	c.advance(int64(1400 * time.Second)) // a record received after the wall clock was set back by an hour
-	after, _ := c.read()
-	if after < before {
-		t.Fatalf("time went back from %v to %v", time.Duration(before), time.Duration(after))
+	c.advance(int64(1400 * time.Second))
+	if got, ticking := c.read(); got != int64(5002*time.Second) || ticking {
+		t.Fatalf("time = %v, ticking %v; want 5002s, standing", time.Duration(got), ticking)
 	}
-	if got := receipt(int64(1400*time.Second), after); got != after {
-		t.Fatalf("the hold of a record from the past counts from %v; want from now, %v", time.Duration(got), time.Duration(after))
+	c.advance(0) // nothing of it was a record
+	if got, _ := c.read(); got != int64(5002*time.Second) {
+		t.Fatalf("time = %v after no record; want 5002s", time.Duration(got))
 	}
-	if got := receipt(after-int64(time.Second), after); got != after-int64(time.Second) {
-		t.Fatalf("the hold of a record a second old counts from %v; want from its receipt", time.Duration(got))
+}
+
+// The hold of a record counts from its receipt, also where others that were
+// received after it came before it.
+func TestConcurrentCallbacksAreBelieved(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	c := newTestClock(&now)
+	c.advance(int64(5000 * time.Second))
+	if got := c.place(int64(4999 * time.Second)); got != int64(4999*time.Second) {
+		t.Fatalf("a record a second older than the newest is placed at %v; want 4999s", time.Duration(got))
 	}
 }

@@ -19,6 +19,8 @@ type Reader interface {
 	TryNext(most int) ([]spool.Entry, error)
 	// Position is that of the record to be read next.
 	Position() spool.Position
+	// Close lets go of the file that it has open.
+	Close() error
 }
 
 // dispatcher reads the source once and hands each record to the lane of its
@@ -68,6 +70,7 @@ func (d *dispatcher) main(ctx context.Context) error {
 	d.next = from
 	d.mu.Unlock()
 	reader := d.open(from)
+	defer reader.Close()
 	for {
 		entries, err := reader.TryNext(readAtMost)
 		if err == nil && len(entries) == 0 {
@@ -132,15 +135,15 @@ func (d *dispatcher) handedAll(next spool.Position) {
 }
 
 // moveMain notes that main has handed on everything below next. Called with the mutex.
-func (d *dispatcher) moveMain(next spool.Position, newest int64) {
+func (d *dispatcher) moveMain(next spool.Position, latest int64) {
 	if next == d.next {
 		return
 	}
 	d.next, d.atEnd = next, false
 	for _, l := range d.lanes {
-		if !l.parked {
-			l.from = max(l.from, next)
-			l.handedThrough(l.from-1, newest)
+		if !l.parked && next > l.from { // else it has had all of this, and more
+			l.from = next
+			l.handedThrough(next-1, latest)
 		}
 	}
 }
@@ -149,18 +152,18 @@ func (d *dispatcher) moveMain(next spool.Position, newest int64) {
 func (d *dispatcher) dispatch(ctx context.Context, entries []spool.Entry, next spool.Position) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	byLane, newest := d.split(entries)
+	byLane, latest := d.split(entries)
 	for i, l := range d.lanes {
 		if err := d.offer(ctx, l, byLane[i]); err != nil {
 			return err
 		}
 	}
-	d.moveMain(next, newest)
+	d.moveMain(next, latest)
 	return nil
 }
 
 // split sorts records by lane, leaving out what a lane has had.
-func (d *dispatcher) split(entries []spool.Entry) (byLane [][]spool.Entry, newest int64) {
+func (d *dispatcher) split(entries []spool.Entry) (byLane [][]spool.Entry, latest int64) {
 	if d.scratch == nil {
 		d.scratch = make([][]spool.Entry, len(d.lanes))
 	}
@@ -170,13 +173,13 @@ func (d *dispatcher) split(entries []spool.Entry) (byLane [][]spool.Entry, newes
 	buf := make([]byte, 0, 64)
 	for i := range entries {
 		e := &entries[i]
-		newest = max(newest, e.Record.ReceivedAt.UnixNano())
+		latest = e.Record.ReceivedAt.UnixNano()
 		lane := placeOf(e, buf, len(d.lanes))
 		if l := d.lanes[lane]; !l.parked && e.Position >= l.from {
 			d.scratch[lane] = append(d.scratch[lane], *e)
 		}
 	}
-	return d.scratch, newest
+	return d.scratch, latest
 }
 
 // placeOf is the lane of a record among n: the partition of its group.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,13 +43,14 @@ type lane struct {
 	from   spool.Position // the next position to be handed to this lane
 
 	mu        sync.Mutex
-	inbox     []spool.Entry
+	inbox     []arrival
 	buffer    *buffer
 	unsettled unsettled
 	out       []*outgoing // decided, in order, not in flight
 	inflight  []*outgoing // announced, not settled; in the order of the batch
 	identity  publisher.Identity
 	announced int              // so many of inflight, from the first, were announced under identity
+	refused   []decision       // Kafka never takes them; on their way to the dead letters
 	queued    int64            // bytes in inbox, out and inflight
 	finished  []spool.Position // not yet written to the checkpoint
 	through   spool.Position   // everything up to here that is this lane's was handed in
@@ -67,6 +69,12 @@ func newLane(r *Relay, id int, s *laneState) *lane {
 		from: s.low, through: max(s.low, 1) - 1, next: s.next,
 		buffer: s.buffer, replay: newReplay(s),
 	}
+}
+
+// arrival is a record as it was handed to a lane.
+type arrival struct {
+	spool.Entry
+	at int64 // its receipt in the lane's time, ns
 }
 
 // signal leaves a note in a channel of capacity 1; a note that is already there
@@ -97,16 +105,17 @@ func (l *lane) hand(entries []spool.Entry) {
 	l.mu.Lock()
 	for i := range entries {
 		e := &entries[i]
-		l.unsettled.add(e.Position, e.Record.ReceivedAt.UnixNano())
+		received := e.Record.ReceivedAt.UnixNano()
+		l.unsettled.add(e.Position, received)
 		l.queued += recordSize(&e.Record)
+		l.inbox = append(l.inbox, arrival{Entry: *e, at: l.clock.place(received)})
 	}
-	l.inbox = append(l.inbox, entries...)
 	l.mu.Unlock()
 	signal(l.wake)
 }
 
 // handedThrough tells the lane that it has been handed all of its records up to
-// p, the newest of which was received at received.
+// p, the last of the spool below it having been received at received.
 func (l *lane) handedThrough(p spool.Position, received int64) {
 	l.clock.advance(received)
 	l.mu.Lock()
@@ -161,7 +170,7 @@ const takeAtMost = 256
 
 // take takes records from the inbox, and says up to which position the lane
 // then has taken all of its own, and whether that was the whole inbox.
-func (l *lane) take() (entries []spool.Entry, through spool.Position, all bool) {
+func (l *lane) take() (entries []arrival, through spool.Position, all bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := min(len(l.inbox), takeAtMost)
@@ -176,14 +185,15 @@ func (l *lane) take() (entries []spool.Entry, through spool.Position, all bool) 
 }
 
 // decide reads the records and lets the resequencer judge them and what it held.
-func (l *lane) decide(ctx context.Context, entries []spool.Entry, through spool.Position, laneTime int64) error {
+func (l *lane) decide(ctx context.Context, entries []arrival, through spool.Position, laneTime int64) error {
 	outs := make([]*outgoing, 0, len(entries))
 	for i := range entries {
-		o, err := l.read(ctx, &entries[i])
+		o, err := l.read(ctx, &entries[i].Entry)
 		if err != nil {
 			return err
 		}
 		if o != nil {
+			o.at = entries[i].at
 			outs = append(outs, o)
 		}
 	}
@@ -195,8 +205,8 @@ func (l *lane) decide(ctx context.Context, entries []spool.Entry, through spool.
 			continue
 		}
 		l.queued -= o.recordBytes
-		l.laneTime = max(l.laneTime, o.received)
-		ds = l.buffer.Push(l.laneTime, o.item(l.laneTime), ds)
+		l.laneTime = max(l.laneTime, o.at)
+		ds = l.buffer.Push(l.laneTime, o.item(), ds)
 	}
 	// Each record was judged at its own time; only now has the time come to which
 	// everything has been taken.
@@ -256,6 +266,7 @@ func (l *lane) enqueueLocked(o *outgoing) {
 
 // finishLocked closes a position for good.
 func (l *lane) finishLocked(p spool.Position) {
+	l.refused = slices.DeleteFunc(l.refused, func(d decision) bool { return d.position == p })
 	if _, open := l.unsettled.finish(p); open {
 		l.finished = append(l.finished, p)
 	}

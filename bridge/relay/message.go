@@ -17,6 +17,7 @@ type buffer = resequence.Buffer[*outgoing]
 type outgoing struct {
 	position    spool.Position
 	received    int64 // ns
+	at          int64 // received, in the lane's time
 	recordBytes int64 // what its record counted for in the lane
 	event       *schema.Event
 	value       []byte
@@ -162,13 +163,13 @@ func messageTime(e *schema.Event) int64 {
 }
 
 // item is an event as the resequencer takes it.
-func (o *outgoing) item(laneTime int64) resequence.Item[*outgoing] {
+func (o *outgoing) item() resequence.Item[*outgoing] {
 	seq, sequenced := o.event.Sequence()
 	return resequence.Item[*outgoing]{
 		Key: streamKey(o.event.Stream()), ID: resequence.ID(o.event.Identity()),
 		Seq: seq, Sequenced: sequenced,
 		MsgTime:    messageTime(o.event),
-		ReceivedAt: receipt(o.received, laneTime),
+		ReceivedAt: o.at,
 		Size:       int(o.size()),
 		Value:      o,
 	}

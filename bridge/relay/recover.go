@@ -42,7 +42,7 @@ func (l *lane) recover(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	l.replay.arm(l.relay.until)
-	low, next, settled := l.lowLocked(), l.savedNextLocked(), l.replay.settled
+	low, next, settled, void := l.lowLocked(), l.savedNextLocked(), l.replay.settled, l.replay.void
 	l.mu.Unlock()
 	signal(l.wake)
 	if settled != nil {
@@ -54,6 +54,11 @@ func (l *lane) recover(ctx context.Context) error {
 	}
 	if err := l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) }); err != nil {
 		return err
+	}
+	if void {
+		if err := l.relay.rewrite(); err != nil { // another restart must not send it under that identity
+			return err
+		}
 	}
 	return l.relay.recovered()
 }
@@ -155,10 +160,6 @@ func (l *lane) recognize(r *publisher.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rp := l.replay
-	if id := rp.pending; id != nil && *id == identityOf(r) {
-		rp.settlePending()
-		return nil
-	}
 	if rp.settled != nil && *rp.settled == identityOf(r) {
 		return nil
 	}
@@ -171,6 +172,9 @@ func (l *lane) recognize(r *publisher.Record) error {
 		return nil
 	}
 	id := resequence.ID(event.Identity())
+	if rp.pending != nil && *rp.pending == identityOf(r) && rp.recognizes(id, r.BatchRecords) {
+		return nil
+	}
 	if !rp.knows(id) {
 		l.buffer.Observe(fact(event, marks))
 	}

@@ -97,7 +97,6 @@ func New(opt Options) *Relay {
 	if opt.Linger == 0 {
 		opt.Linger = defaultLinger
 	}
-	opt.Resequence.Budget = resequence.NewBudget(heldBytes)
 	r := &Relay{
 		opt: opt, journal: &journal{log: opt.Spool.Checkpoint()},
 		queueBytes: queueBytes, watchEach: partitionsEach, quiet: quietFor,
@@ -153,6 +152,7 @@ func (r *Relay) runOnce(ctx context.Context, cutTo int) error {
 	r.mu.Lock()
 	r.client = client
 	r.mu.Unlock()
+	r.opt.Resequence.Budget = resequence.NewBudget(heldBytes) // what the last run held is read again
 	state, err := restore(r.opt.Spool.Checkpoint().Load, r.newBuffer)
 	if err != nil {
 		return err

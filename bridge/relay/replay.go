@@ -23,6 +23,7 @@ type replay struct {
 	pending  *publisher.Identity
 	settled  *publisher.Identity         // pending, once it was found in the tail
 	batch    map[spool.Position]struct{} // the positions of pending
+	void     bool                        // the identity of pending is another batch's
 	tail     int64                       // offset from which the topic's tail was read
 	ready    bool                        // the topic's tail has been read
 	open     bool                        // decided is complete and on its way
@@ -45,6 +46,23 @@ func (r *replay) settlePending() {
 		r.finished[p] = struct{}{}
 	}
 	r.settled, r.pending, r.batch = r.pending, nil, nil
+}
+
+// recognizes says whether a record with the identity of the announced batch, one of
+// so many, shows that the batch is in the topic. Where it does not, the identity has
+// gone to another batch: Kafka refused this one, which takes no identity away, and
+// the checkpoint has lost its end. Then nothing may be sent under it any more.
+func (r *replay) recognizes(id resequence.ID, records int) bool {
+	if records == len(r.batch) {
+		for i := range r.decided {
+			if _, announced := r.batch[r.decided[i].position]; announced && r.decided[i].fact.ID == id {
+				r.settlePending()
+				return true
+			}
+		}
+	}
+	r.pending, r.batch, r.void = nil, nil, true
+	return false
 }
 
 // knows reports whether the resequencer has been told of an event already,
@@ -170,8 +188,10 @@ func (r *replay) whole() bool {
 }
 
 // decidedLocked lists what left the resequencer and is not settled, in order:
-// what is announced, and the rest.
+// what is announced, and the rest. What waits for the dead letters is among it: the
+// resequencer would take it for a repeat when the spool yields it again.
 func (l *lane) decidedLocked() (announced, rest []decision) {
+	rest = append(rest, l.refused...)
 	for i, o := range l.inflight {
 		if i < l.announced {
 			announced = append(announced, o.decision())

@@ -149,6 +149,10 @@ func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Ide
 		if err := pause(ctx, fatalPause); err != nil {
 			return err
 		}
+		if errors.Is(err, publisher.ErrUnresolved) { // it may be in the topic
+			last := l.identity
+			return l.publish(ctx, batch, &last)
+		}
 		return l.publish(ctx, batch, nil)
 	default:
 		return err
@@ -214,6 +218,7 @@ func (l *lane) settle(batch []*outgoing, next int64) error {
 func (l *lane) refuse(ctx context.Context, o *outgoing, rejected *publisher.RejectedError) error {
 	l.mu.Lock()
 	l.inflight, l.announced = l.inflight[1:], 0
+	l.refused = append(l.refused, o.decision())
 	l.queued -= o.size()
 	l.wakeSendLocked()
 	l.mu.Unlock()

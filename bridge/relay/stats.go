@@ -160,7 +160,9 @@ func (d *dispatcher) unread(end spool.Position) int {
 
 // reread reads one record again.
 func (r *Relay) reread(p spool.Position) (spool.Record, error) {
-	entries, err := r.opt.Spool.NewReader(p).TryNext(1)
+	reader := r.opt.Spool.NewReader(p)
+	defer reader.Close()
+	entries, err := reader.TryNext(1)
 	if err != nil {
 		return spool.Record{}, err
 	}

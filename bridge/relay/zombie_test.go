@@ -218,7 +218,9 @@ func TestADoubtfulCheckpointStaysSoUntilEveryLaneHasRecovered(t *testing.T) {
 	r.reopen()
 	again := r.relay()
 	run = r.start(again)
-	await(t, "everything is settled", func() bool { return run.left((*lane).open) == 0 })
+	await(t, "every lane has recovered, and everything is settled", func() bool {
+		return run.left((*lane).open) == 0 && again.recovering.Load() == 0
+	})
 	if !again.doubtful {
 		t.Error("the second run trusts a checkpoint that the first one did not")
 	}
