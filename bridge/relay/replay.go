@@ -24,6 +24,7 @@ type replay struct {
 	settled  *publisher.Identity         // pending, once it was found in the tail
 	batch    map[spool.Position]struct{} // the positions of pending
 	tail     int64                       // offset from which the topic's tail was read
+	learned  bool                        // the tail has told what the checkpoint does not know yet
 	ready    bool                        // the topic's tail has been read
 	open     bool                        // decided is complete and on its way
 }
