@@ -28,7 +28,7 @@ func badDisk() fault {
 				kinds: []kind{{"full", fillDisk}, {"read-only", mountReadOnly}},
 			},
 			{
-				name: "Device", on: ground{nodes: 1}, sends: sendsOnce, part: 4, gates: true, open: onDevice, also: canMount,
+				name: "Device", on: ground{nodes: 1}, sends: sendsOnce, part: 4, gates: true, open: onDevice, also: canMakeDevices,
 				kinds: []kind{{"fails to write", failDisk}},
 			},
 		},
@@ -45,6 +45,19 @@ func canMount(t testing.TB) string {
 		return err.Error()
 	}
 	return ""
+}
+
+// canMakeDevices says why this machine cannot make block devices either.
+func canMakeDevices(t testing.TB) string {
+	for _, name := range []string{"mkfs.ext4", "e2fsck", "losetup"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return err.Error()
+		}
+	}
+	if err := command("losetup", "-f"); err != nil {
+		return err.Error()
+	}
+	return canMount(t)
 }
 
 // command carries out one command of the system.

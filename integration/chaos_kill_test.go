@@ -87,13 +87,18 @@ func brokerFrozen() fault {
 }
 
 func freezeBroker(s *stage, u turn) {
-	n := s.node(u, 3)
+	const retries = "chatbridge_publish_retries_total"
+	n := s.leader(u)
 	s.flows()
 	hold(u.between(0, 0, 300*time.Millisecond))
+	before := s.bridge.metric(retries)
 	n.freeze()
 	hold(clientsPatience + u.between(1, 500*time.Millisecond, 2*time.Second))
 	n.thaw()
 	s.flows()
+	if err := s.bridge.above(retries, before); err != nil {
+		s.t.Errorf("the freeze was not longer than the client's time-outs: %v", err)
+	}
 }
 
 func bothKilled() fault {

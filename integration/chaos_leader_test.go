@@ -17,7 +17,7 @@ import (
 func leaderMoved() fault {
 	kinds := []kind{
 		{"reassigned", reassign}, {"preferred", electPreferred}, {"reassigned, again", reassign}, {"preferred, again", electPreferred},
-		{"rolling restart", restartInTurn},
+		{"reassigned, once more", reassign}, {"preferred, once more", electPreferred}, {"rolling restart", restartInTurn},
 	}
 	return fault{
 		name: "leader moved", least: 50,

@@ -91,11 +91,11 @@ func (r *row) outcome() string {
 	}
 }
 
-// publish prints the table, and writes it where it is asked for.
+// publish prints the table, or writes it to the file that is asked for.
 func (t *results) publish(tb testing.TB) {
 	text := t.markdown()
-	fmt.Println(text)
 	if sizes.table == "" {
+		fmt.Println(text)
 		return
 	}
 	if err := os.WriteFile(sizes.table, []byte(text), 0o644); err != nil {
@@ -137,24 +137,30 @@ func (r *row) line(b *strings.Builder, name, how, outcome string) {
 
 // terms is under which the table is true.
 func (t *results) terms() string {
-	version, err := exec.Command(program, "version").Output()
-	if err != nil {
-		version = []byte(err.Error())
-	}
+	version := "at " + output("git", "describe", "--tags", "--always", "--dirty") + ", " + output(program, "version")
 	var b strings.Builder
 	for _, line := range [][2]string{
 		{"seed", fmt.Sprint(t.seed)},
 		{"date", t.started.UTC().Format(time.DateOnly)},
 		{"took", time.Since(t.started).Round(time.Second).String()},
 		{"Kafka", kafkas.way.title},
-		{"chatbridge", strings.Join(strings.Fields(string(version)), " ")},
+		{"chatbridge", version},
 		{"load", fmt.Sprintf("%d callbacks a second, %s", sizes.rate, strings.Join(traffic(), " "))},
 		{"machine", machineName()},
-		{"command", fmt.Sprintf("`make chaos SEED=%d MINUTES=%d`", t.seed, t.minutes)},
+		{"command", fmt.Sprintf("`make chaos SEED=%d MINUTES=%d RATE=%d`", t.seed, t.minutes, sizes.rate)},
 	} {
 		fmt.Fprintf(&b, "- %s: %s\n", line[0], line[1])
 	}
 	return b.String()
+}
+
+// output is what a command prints, in one line.
+func output(name string, args ...string) string {
+	text, err := exec.Command(name, args...).Output()
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(strings.Fields(string(text)), " ")
 }
 
 // machineName is what matters of the machine.
