@@ -5,12 +5,12 @@ import "time"
 // What becomes of batches whose answers are lost, and of requests that come when
 // nobody expects them any more.
 
-func answerLost() fault {
+func answerLost() hazard {
 	kinds := []kind{
 		{"connection closed", loseAnswers}, {"connection closed, again", loseAnswers}, {"bridge killed", loseAnswersAndBridge},
 		{"broker killed", loseAnswersAndBroker}, {"silence", loseAnswersInSilence},
 	}
-	return fault{
+	return hazard{
 		name: "answer lost after append", least: 100,
 		how: "a proxy that knows Produce swallows its answer, and closes the connection or is silent; with it the bridge or the broker is killed, or nobody",
 		scenes: []scene{
@@ -60,9 +60,9 @@ func loseAnswersAndBroker(s *stage, u turn) {
 	n.start()
 }
 
-func requestHeldBack() fault {
+func requestHeldBack() hazard {
 	kinds := []kind{{"bridge killed", deliverToTheNextBridge}, {"connection closed", deliverAfterTheNextAttempt}}
-	return fault{
+	return hazard{
 		name: "request delivered late", least: 30,
 		how: "a proxy keeps Produce requests back; their sender is killed and restarted, or loses the connection; " +
 			"they are delivered before or after it has read the topic's end and sent again",

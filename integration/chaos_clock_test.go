@@ -17,8 +17,8 @@ import (
 // adds what it finds in a file: the wall clock jumps, the monotonic one goes on,
 // as when an operator or NTP sets the time.
 
-func clockJumps() fault {
-	return fault{
+func clockJumps() hazard {
+	return hazard{
 		name: "clock", least: 5,
 		how: "the program's wall clock set an hour ahead or back while it runs, then right again; a part with a kill -9 in the wrong time " +
 			"(built with a time.Now that can be moved)",

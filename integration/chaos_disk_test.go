@@ -16,8 +16,8 @@ import (
 // Disks that fill up, can't be written to, and fail. Each spool is on a file
 // system of its own, in memory.
 
-func badDisk() fault {
-	return fault{
+func badDisk() hazard {
+	return hazard{
 		name: "disk", least: 10,
 		how: "a tmpfs that is filled up while Kafka is away, and emptied; a tmpfs that is mounted read-only, and back; " +
 			"ext4 on a block device that fails to write, so that fsync fails and what was written is gone " +

@@ -11,9 +11,9 @@ var (
 	sendsOnceOld  = variant{"DefaultThreeDaysOld", []string{"--age", "72h"}}
 )
 
-func bridgeKilled() fault {
+func bridgeKilled() hazard {
 	kinds := []kind{{"ready", killReadyBridge}, {"starting", killStartingBridge}}
-	return fault{
+	return hazard{
 		name: "bridge killed", how: "kill -9 at random times, half of them during start and recovery", least: 200,
 		scenes: []scene{
 			{name: "Default", on: ground{nodes: 1}, sends: sendsOnce, part: 2, kinds: kinds},
@@ -39,9 +39,9 @@ func killStartingBridge(s *stage, u turn) {
 	s.bridge.start()
 }
 
-func brokerKilled() fault {
+func brokerKilled() hazard {
 	kinds := []kind{{"whole", killBroker}, {"recovering", killRecoveringBroker}}
-	return fault{
+	return hazard{
 		name: "broker killed and restarted", how: "kill -9 of a single broker, and of one of three; a part while it recovers from the kill before", least: 100,
 		scenes: []scene{
 			{name: "Default", on: ground{nodes: 1}, sends: sendsOnce, part: 2, kinds: kinds},
@@ -74,9 +74,9 @@ func killRecoveringBroker(s *stage, u turn) {
 // clientsPatience is how long the bridge waits for an answer of Kafka at most.
 const clientsPatience = 10 * time.Second
 
-func brokerFrozen() fault {
+func brokerFrozen() hazard {
 	kinds := []kind{{"longer than the time-outs", freezeBroker}}
-	return fault{
+	return hazard{
 		name: "broker frozen", how: "SIGSTOP for longer than the client waits for an answer (10 s), then SIGCONT", least: 30,
 		scenes: []scene{
 			{name: "Default", on: ground{nodes: 1}, sends: sendsOnce, part: 3, kinds: kinds},
@@ -101,9 +101,9 @@ func freezeBroker(s *stage, u turn) {
 	}
 }
 
-func bothKilled() fault {
+func bothKilled() hazard {
 	kinds := []kind{{"both", killBoth}}
-	return fault{
+	return hazard{
 		name: "bridge and broker killed", how: "kill -9 of both within a second, and back, each in random order", least: 50,
 		scenes: []scene{
 			{name: "Retrying", on: ground{nodes: 1}, sends: sendsAgain, part: 2, kinds: kinds},

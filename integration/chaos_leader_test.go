@@ -14,12 +14,12 @@ import (
 
 // Leaders that move, while records flow.
 
-func leaderMoved() fault {
+func leaderMoved() hazard {
 	kinds := []kind{
 		{"reassigned", reassign}, {"preferred", electPreferred}, {"reassigned, again", reassign}, {"preferred, again", electPreferred},
 		{"reassigned, once more", reassign}, {"preferred, once more", electPreferred}, {"rolling restart", restartInTurn},
 	}
-	return fault{
+	return hazard{
 		name: "leader moved", least: 50,
 		how: "all partitions reassigned to other replicas; another replica preferred and elected; three brokers restarted by SIGTERM, one after the other",
 		scenes: []scene{

@@ -5,9 +5,9 @@ import "time"
 // What a bad network does, on the way from the bridge to Kafka, and on the way
 // from the sender to the bridge.
 
-func badNetwork() fault {
+func badNetwork() hazard {
 	toKafka, fromSender := networkKinds(toBroker), networkKinds(toBridge)
-	return fault{
+	return hazard{
 		name: "network", least: 100,
 		how: "cut; half-open (everything, requests, or answers vanish, a part for longer than all time-outs); slow (latency, bandwidth); " +
 			"reset in the middle of an answer; between bridge and broker, and between sender and bridge",

@@ -3,7 +3,7 @@ package integration
 // What Kafka does to records that are older than its memory of producers: it
 // forgets who sent them while it runs, and takes them a second time.
 
-func oldRecords() fault {
+func oldRecords() hazard {
 	spoilt := networkKinds(toBroker)
 	kinds := []kind{
 		{"bridge killed", killReadyBridge}, {"broker killed", killBroker}, {"both killed", killBoth},
@@ -11,7 +11,7 @@ func oldRecords() fault {
 		{"answer lost, broker killed", loseAnswersAndBroker}, spoilt[0], spoilt[3], spoilt[6],
 	}
 	forgetful := ground{nodes: 1, forgetful: true}
-	return fault{
+	return hazard{
 		name: "old records", least: 30,
 		how: "messages three days old, a broker that forgets producers one second after the time of their last record (producer.id.expiration.ms); " +
 			"with it bridge, broker or both killed, answers lost, a bad network",

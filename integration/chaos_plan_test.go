@@ -11,8 +11,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// A fault is a row of the table: something that goes wrong, again and again.
-type fault struct {
+// A hazard is a row of the table: something that goes wrong, again and again.
+type hazard struct {
 	name   string
 	how    string
 	least  int // times in the full form, which is an hour
@@ -47,7 +47,7 @@ type ground struct {
 
 // An act is a scene with all that will happen in it.
 type act struct {
-	fault *fault
+	fault *hazard
 	scene *scene
 	turns []turn
 }
@@ -73,7 +73,7 @@ const fullForm = 60
 // depends on nothing but its arguments and the table of faults.
 func schedule(seed uint64, minutes int) []act {
 	var acts []act
-	all := faults()
+	all := hazards()
 	for i := range all {
 		f := &all[i]
 		total, parts := (f.least*minutes+fullForm-1)/fullForm, 0
@@ -169,7 +169,7 @@ func TestChaosFullFormIsComplete(t *testing.T) {
 				kinds[a.fault.name+"/"+a.scene.name+"/"+u.kind] = true
 			}
 		}
-		for _, f := range faults() {
+		for _, f := range hazards() {
 			if got, want := times[f.name], max(1, f.least*minutes/fullForm); got < want {
 				t.Errorf("%d minutes: %s comes %d times, want %d", minutes, f.name, got, want)
 			}

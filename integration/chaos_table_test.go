@@ -20,7 +20,7 @@ type results struct {
 
 // A row is what became of one fault.
 type row struct {
-	fault      fault
+	fault      hazard
 	times      int
 	unfinished int // scenes that did not come to their audit
 
@@ -36,7 +36,7 @@ func newResults(t *testing.T, seed uint64, minutes int) *results {
 	t.Logf("seed: -chatbridge.seed=%d", seed)
 	fmt.Fprintf(os.Stderr, "chaos: SEED=%d MINUTES=%d\n", seed, minutes)
 	tab := &results{seed: seed, minutes: minutes, started: time.Now()}
-	for _, f := range faults() {
+	for _, f := range hazards() {
 		tab.rows = append(tab.rows, &row{fault: f})
 	}
 	return tab

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// faults is the table: everything that happens to the bridge in a run of
+// hazards is the table: everything that happens to the bridge in a run of
 // TestChaos.
-func faults() []fault {
-	return []fault{
+func hazards() []hazard {
+	return []hazard{
 		bridgeKilled(), brokerKilled(), brokerFrozen(), leaderMoved(), badNetwork(), bothKilled(),
 		answerLost(), requestHeldBack(), oldRecords(), badDisk(), clockJumps(),
 	}
