@@ -6,6 +6,9 @@ VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 FUZZTIME   ?= 30s
 BENCHCOUNT ?= 5
+MINUTES    ?= 8
+SEED       ?= 0
+RATE       ?= 1200
 RUN        ?= .
 
 IMAGE      ?= chatbridge
@@ -54,6 +57,14 @@ lint: ## gofmt, go vet, staticcheck, tidy module files, known vulnerabilities (w
 .PHONY: race
 race: ## run the tests under the race detector, on an embedded Kafka
 	CHATBRIDGE_TEST_KAFKA=fake $(GO) test -race ./...
+
+.PHONY: chaos
+chaos: ## play every fault under load on a real Kafka, for about MINUTES (60 is the full form); SEED repeats a schedule
+	@mkdir -p bin && rm -f bin/chaos.md
+	@CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} CHATBRIDGE_TEST_TABLE=$(CURDIR)/bin/chaos.md \
+		$(GO) test -count 1 -timeout 6h -v -run 'TestChaos$$' ./integration \
+		-chatbridge.minutes=$(MINUTES) -chatbridge.seed=$(SEED) -chatbridge.rate=$(RATE); \
+	code=$$?; cat bin/chaos.md; exit $$code
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser and decoder, FUZZTIME each (default 30s)

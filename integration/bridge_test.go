@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,6 +34,8 @@ type bridge struct {
 	dead   string
 	log    string
 	set    []string // settings over the file, key=value
+	binary string   // the program, where it is not the one under test
+	env    []string // beside that of the tests
 
 	*process // of the last start
 }
@@ -109,7 +112,9 @@ func (b *bridge) start() {
 // another starts a serve that does not take the place of the one at hand.
 func (b *bridge) another() *process {
 	b.t.Helper()
-	return launch(b.t, "serve", b.log, exec.Command(program, append([]string{"serve"}, b.settings()...)...))
+	cmd := exec.Command(cmp.Or(b.binary, program), append([]string{"serve"}, b.settings()...)...)
+	cmd.Env = append(os.Environ(), b.env...)
+	return launch(b.t, "serve", b.log, cmd)
 }
 
 // ready waits until it is.

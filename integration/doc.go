@@ -16,6 +16,11 @@
 //	                  (kafka_secured_test.go the Kafka for it, kafka_certificates_test.go)
 //	kafka_topic_test.go  codecs, limits, LogAppendTime; a topic that is given partitions,
 //	                  or deleted and made anew                              P1 P2 P3 P4 P6
+//	chaos_test.go     every fault there is, under load, in one table; only when it is
+//	                  asked for (below)                                     P1 P3 P4 P5 P9
+//	chaos_*_test.go   its plan, its stage, the faults by kind, its table; the proxies
+//	                  (passage: bytes; gate: Kafka's requests and answers); the proof
+//	                  that it can fail
 //	endpoint_test.go  one request and the record it becomes               P6 P7
 //	tree_test.go      the repository's own rules; docs_test.go what the documents say
 //	compose_test.go   docker-compose.yml, up, down and up again           P1 P4
@@ -43,6 +48,15 @@
 // The test binary starts itself again with an environment variable that says
 // what it is then: a kfake (its data on disk, so that it can be killed and come
 // back), or one of the benchmark's tools.
+//
+// # The table of faults
+//
+// make chaos SEED=… MINUTES=… plays the faults, the short form within ten minutes
+// and an hour for the full one, and ends with a table; docs/chaos.md has the last.
+// A fault (chaos_plan_test.go) happens in scenes: one bridge under load, some turns
+// of the fault, then a full audit. Seed and minutes decide on the whole schedule,
+// and on nothing else; what a schedule meets still depends on the machine. A scene
+// that fails has its row, and the others go on.
 //
 // # How much
 //

@@ -26,6 +26,8 @@ type size struct {
 	logs        string // where logs, spools and Kafka's data are kept; "" = a temporary folder
 	rounds      int    // of each benchmark
 	scale       float64
+	minutes     int    // of the fault table; 0 = it is not asked for
+	table       string // the file that gets the fault table; "" = none
 }
 
 // sizes is set by flags, and read by tests only.
@@ -43,6 +45,8 @@ func TestMain(m *testing.M) {
 	intFlag(&sizes.brokerKills, "broker-kills", 3, "kills of Kafka, for each variant")
 	intFlag(&sizes.rate, "rate", 2000, "callbacks a second while something is killed")
 	intFlag(&sizes.rounds, "rounds", 5, "rounds of each benchmark")
+	intFlag(&sizes.minutes, "minutes", 0, "about how long the faults of the table are played; 0 plays none, 60 the full form")
+	flag.StringVar(&sizes.table, "chatbridge.table", os.Getenv("CHATBRIDGE_TEST_TABLE"), "file that gets the fault table, as Markdown")
 	flag.Float64Var(&sizes.scale, "chatbridge.scale", 1, "share of the full size at which benchmarks with a backlog run")
 	flag.Uint64Var(&sizes.seed, "chatbridge.seed", 0, "seed of every random choice; 0 chooses one")
 	flag.StringVar(&sizes.logs, "chatbridge.logs", "", "folder in which logs, spools and Kafka's data are kept")

@@ -111,10 +111,20 @@ type verdict struct {
 }
 
 // audit waits until the bridge has published everything, and audits its topic
-// against the ledger. The topic must be clean: nothing lost, nothing doubled,
-// nothing out of order, and each hole a number that the sender dropped, or sent
-// and got no good answer for.
+// against the ledger. The topic must be clean; see judge.
 func audit(b *bridge, ledger string) verdict {
+	b.t.Helper()
+	v, wrong := judge(b, ledger)
+	for _, w := range wrong {
+		b.t.Errorf("audit: %s", w)
+	}
+	return v
+}
+
+// judge does what audit does, and returns what is wrong: something lost, doubled or
+// out of order, or a hole that is no number that the sender dropped, or sent and
+// got no good answer for.
+func judge(b *bridge, ledger string) (verdict, []string) {
 	b.t.Helper()
 	b.drained()
 	stdout, stderr, code := run(b.t, append([]string{"audit", "--json", "--ledger", ledger}, b.settings()...)...)
@@ -122,26 +132,33 @@ func audit(b *bridge, ledger string) verdict {
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
 		b.t.Fatalf("audit: exit %d, report %q, %s: %v", code, stdout, stderr, err)
 	}
-	if code != 0 || !v.Clean || len(v.Findings) > 0 {
-		b.t.Errorf("audit: exit %d, clean %v: %s", code, v.Clean, stdout)
+	var wrong []string
+	unless := func(good bool, format string, args ...any) {
+		if !good {
+			wrong = append(wrong, fmt.Sprintf(format, args...))
+		}
 	}
-	if v.Messages != v.Records {
-		b.t.Errorf("audit: %d messages in %d records", v.Messages, v.Records)
-	}
-	if got, want := v.Messages, v.Ledger.Stored+v.Ledger.Arrived; got != want {
-		b.t.Errorf("audit: %d messages in the topic, %d were stored", got, want)
-	}
+	unless(code == 0 && v.Clean && len(v.Findings) == 0, "exit %d, clean %v: %s", code, v.Clean, stdout)
+	unless(v.Messages == v.Records, "%d messages in %d records", v.Messages, v.Records)
+	stored := v.Ledger.Stored + v.Ledger.Arrived
+	unless(v.Messages == stored, "%d messages in the topic, %d were stored", v.Messages, stored)
 	h := v.Holes
-	if missing := h.Skipped - h.Filled; missing != h.Dropped+h.Unanswered {
-		b.t.Errorf("audit: %d numbers are missing, the sender dropped %d and got no answer for %d", missing, h.Dropped, h.Unanswered)
+	unless(h.Skipped-h.Filled == h.Dropped+h.Unanswered, "%d numbers are missing, the sender dropped %d and got no answer for %d",
+		h.Skipped-h.Filled, h.Dropped, h.Unanswered)
+	dropped := v.Ledger.Dropped - v.Ledger.DroppedOutside
+	unless(h.Dropped == dropped, "%d holes were dropped by the sender, who dropped %d where holes show", h.Dropped, dropped)
+	unless(v.Ledger.OpenRuns == 0, "%d runs of the ledger have no end", v.Ledger.OpenRuns)
+	return v, wrong
+}
+
+// found is how often audit found something of that verdict.
+func (v verdict) found(name string) uint64 {
+	for _, f := range v.Findings {
+		if f.Verdict == name {
+			return f.Count
+		}
 	}
-	if got, want := h.Dropped, v.Ledger.Dropped-v.Ledger.DroppedOutside; got != want {
-		b.t.Errorf("audit: %d holes were dropped by the sender, who dropped %d where holes show", got, want)
-	}
-	if v.Ledger.OpenRuns != 0 {
-		b.t.Errorf("audit: %d runs of the ledger have no end", v.Ledger.OpenRuns)
-	}
-	return v
+	return 0
 }
 
 func (s sent) String() string {

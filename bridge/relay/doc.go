@@ -50,7 +50,8 @@
 // that has not read it yet. So where the log was cut, or was last written in
 // another boot of the machine and not ended, each partition is read to the end of
 // its leader's log, given quietFor from the leader's first answer on, and read
-// on; only then something is sent.
+// on; only then something is sent. The log is rewritten with what was learned there
+// before a lane's next offset moves past it, so that a further restart knows it too.
 //
 // Everything that was decided and not settled leaves first, in the order in
 // which it was decided, with the marks that were decided: a crash changes no

@@ -40,9 +40,29 @@ func (l *lane) recover(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := l.noteTail(); err != nil {
+		return err
+	}
+	return l.relay.recovered()
+}
+
+// noteTail writes to the checkpoint what the tail has told.
+func (l *lane) noteTail() error {
 	l.mu.Lock()
 	l.replay.arm(l.relay.until)
-	low, next, settled, void := l.lowLocked(), l.savedNextLocked(), l.replay.settled, l.replay.void
+	learned := l.replay.learned || l.replay.void
+	l.mu.Unlock()
+	if learned {
+		// What the topic has told must be in the checkpoint before the offset
+		// moves past it: another restart would not read it there again. And it
+		// must not send under an identity that has turned out to be another batch's.
+		if err := l.relay.rewrite(); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	l.replay.learned = false
+	low, next, settled := l.lowLocked(), l.savedNextLocked(), l.replay.settled
 	l.mu.Unlock()
 	signal(l.wake)
 	if settled != nil {
@@ -52,15 +72,7 @@ func (l *lane) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) }); err != nil {
-		return err
-	}
-	if void {
-		if err := l.relay.rewrite(); err != nil { // another restart must not send it under that identity
-			return err
-		}
-	}
-	return l.relay.recovered()
+	return l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) })
 }
 
 // insist reads until it succeeds.
@@ -175,6 +187,7 @@ func (l *lane) recognize(r *publisher.Record) error {
 	if rp.pending != nil && *rp.pending == identityOf(r) && rp.recognizes(id, r.BatchRecords) {
 		return nil
 	}
+	rp.learned = true
 	if !rp.knows(id) {
 		l.buffer.Observe(fact(event, marks))
 	}
@@ -209,11 +222,11 @@ func headerOf(r *publisher.Record) func(key string) (string, bool) {
 	}
 }
 
-// savedNextLocked is the offset that the checkpoint may know: as long as
-// records found in the tail are only remembered here, a further restart has to
-// find them again.
+// savedNextLocked is the offset that the checkpoint may know: as long as what
+// was found in the tail is only remembered here, a further restart has to find
+// it again.
 func (l *lane) savedNextLocked() int64 {
-	if l.replay != nil && len(l.replay.found) > 0 {
+	if l.replay != nil && (l.replay.learned || len(l.replay.found) > 0) {
 		return l.replay.tail
 	}
 	return l.next

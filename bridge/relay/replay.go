@@ -25,6 +25,7 @@ type replay struct {
 	batch    map[spool.Position]struct{} // the positions of pending
 	void     bool                        // the identity of pending is another batch's
 	tail     int64                       // offset from which the topic's tail was read
+	learned  bool                        // the tail has told what the checkpoint does not know yet
 	ready    bool                        // the topic's tail has been read
 	open     bool                        // decided is complete and on its way
 }

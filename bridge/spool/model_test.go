@@ -213,11 +213,19 @@ func (h *history) check(t *testing.T, label string, s *Spool) {
 
 func (h *history) checkThere(t *testing.T, label, what string, want, recovered map[Position]string) {
 	t.Helper()
+	for _, p := range h.lost(want, recovered) {
+		t.Fatalf("%s: position %d was %s as %.40q and is %.40q", label, p, what, want[p], recovered[p])
+	}
+}
+
+// lost lists the positions of what is wanted that are not there as they were.
+func (h *history) lost(want, recovered map[Position]string) (list []Position) {
 	for p, body := range want {
 		if p >= h.released && recovered[p] != body {
-			t.Fatalf("%s: position %d was %s as %.40q and is %.40q", label, p, what, body, recovered[p])
+			list = append(list, p)
 		}
 	}
+	return list
 }
 
 func (h *history) checkCheckpoint(t *testing.T, label string, s *Spool) {
