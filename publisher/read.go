@@ -93,6 +93,10 @@ func (r *reading) step(ctx context.Context) (err error) {
 		if r.end, err = r.p.logEnd(ctx, at); err != nil {
 			return err
 		}
+		if r.next == r.end {
+			r.done = true // a fetch would wait for what nobody asked for
+			return nil
+		}
 	}
 	if r.end >= 0 {
 		wait = searchWait // records up to the end are there: this only bounds a fetch that meets trouble
