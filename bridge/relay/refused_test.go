@@ -183,6 +183,16 @@ func TestABatchThatWasCutAnewAfterARefusalIsNotTakenForTheWhole(t *testing.T) {
 			}
 			r.announce(outs[0].position, id, ds)
 			r.reopen()
+			relay := r.relay()
+			relay.journal.log = &silentLog{relay.journal.log}
+			if run := r.start(relay); len(c.published) != len(c.announced) || c.published[0] != c.announced[0] {
+				if err := run.wait(); !errors.Is(err, errCrash) { // before it announces what is left
+					t.Fatal(err)
+				}
+			} else if err := run.stop(); err != nil {
+				t.Fatal(err)
+			}
+			r.reopen()
 			r.drain()
 			got := map[sent]int{}
 			for _, e := range r.events() {
@@ -195,6 +205,16 @@ func TestABatchThatWasCutAnewAfterARefusalIsNotTakenForTheWhole(t *testing.T) {
 			}
 		})
 	}
+}
+
+// silentLog is that of a process which is killed as it announces its first batch.
+type silentLog struct{ Log }
+
+func (s *silentLog) Append(entry []byte) error {
+	if entryKind(entry[0]) == entryIntent {
+		return errCrash
+	}
+	return s.Log.Append(entry)
 }
 
 // P1, P4: of an announced batch a record is no longer in the spool, lost to damage.
