@@ -123,6 +123,33 @@ func TestAFullLaneWaitsForWhatLiesUnread(t *testing.T) {
 	}
 }
 
+// P3: what a lane holds when it was passed by and has caught up is given up in its
+// time, though nothing more comes.
+func TestALaneThatHasCaughtUpGoesOnWithTime(t *testing.T) {
+	r := newRig(t, 2)
+	relay := r.relay()
+	relay.queueBytes = 1 // the least there is
+	id := publisher.PartitionFor([]byte("g"), 2)
+	stuck := r.kafka.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic, Partitions: []int32{int32(id)}, Err: kerr.NotLeaderForPartition, Count: -1,
+	})
+	run := r.start(relay)
+	await(t, "the lanes are there", func() bool { return len(run.Stats().Lanes) == 2 })
+	for seq := 1; !run.Stats().Lanes[id].Parked; seq++ {
+		r.append(body(groupIn(id, 2), seq, uint32(seq)))
+		await(t, "it is read", func() bool { return run.Stats().Lanes[id].Parked || relay.dispatcher.standsAtEnd() })
+	}
+	r.append(body("g", 1, 1))
+	r.append(body("g", 3, 3))
+	await(t, "the lane is passed by", relay.dispatcher.standsAtEnd)
+	stuck.Remove()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if left := run.Settle(ctx); left != 0 {
+		t.Fatalf("%d records are left: %+v", left, run.Stats())
+	}
+}
+
 // groupIn is a group of a partition among n.
 func groupIn(partition, n int) string {
 	for i := 0; ; i++ {
