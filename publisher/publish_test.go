@@ -474,6 +474,13 @@ func TestTailReadWaitsForWhatIsNotReplicatedYet(t *testing.T) {
 			}
 			return oneReplicated(w, req), nil, true
 		})
+		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			if ask := req.(*kmsg.ListOffsetsRequest); ask.ReplicaID == replicaConsumer && time.Now().Before(behind) {
+				return highWatermarkOfOne(ask), nil, true
+			}
+			return nil, nil, false
+		})
 		f.next(protocol.Produce, 1, loseAnswer)
 		if base := mustPublish(t, p, &l, "b"); base != 1 {
 			t.Errorf("settled at offset %d", base)

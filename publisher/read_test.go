@@ -386,6 +386,17 @@ func oneReplicated(w *world, req kmsg.Request) kmsg.Response {
 	return res
 }
 
+// highWatermarkOfOne is the answer of a leader whose followers have one record.
+func highWatermarkOfOne(ask *kmsg.ListOffsetsRequest) kmsg.Response {
+	answer := ask.ResponseKind().(*kmsg.ListOffsetsResponse)
+	partition := kmsg.NewListOffsetsResponseTopicPartition()
+	partition.Offset, partition.LeaderEpoch = 1, ask.Topics[0].Partitions[0].CurrentLeaderEpoch
+	topic := kmsg.NewListOffsetsResponseTopic()
+	topic.Topic, topic.Partitions = ask.Topics[0].Topic, []kmsg.ListOffsetsResponseTopicPartition{partition}
+	answer.Topics = []kmsg.ListOffsetsResponseTopic{topic}
+	return answer
+}
+
 // A reader that follows a topic sees what is in it after it was made anew, from its start, whether or not it is longer by then than
 // what was read before. One that does not follow ends at the end.
 func TestReadOfATopicMadeAnew(t *testing.T) {

@@ -84,3 +84,24 @@ func TestConcurrentCallbacksAreBelieved(t *testing.T) {
 		t.Fatalf("a record a second older than the newest is placed at %v; want 4999s", time.Duration(got))
 	}
 }
+
+// What is read for another lane, from below where this one is served, tells nothing of
+// its time: it is no wall clock that was set back.
+func TestRecordsThatALaneHasHadDoNotMoveItsTime(t *testing.T) {
+	const begun = int64(5000 * time.Second)
+	now := time.Unix(10_000, 0)
+	l := &lane{from: 1000}
+	l.clock.now = func() time.Time { return now }
+	l.clock.advance(begun)
+	d := newDispatcher([]*lane{l}, nil)
+	d.moveOn(map[int]*lane{0: l}, 600, begun-int64(time.Hour))
+	d.moveMain(700, begun-int64(time.Hour))
+	l.clock.tick()
+	if got := l.clock.place(begun); got != begun {
+		t.Errorf("a record is placed %v too late", time.Duration(got-begun))
+	}
+	d.moveMain(1001, begun+int64(time.Second))
+	if got, _ := l.clock.read(); got != begun+int64(time.Second) || l.from != 1001 || l.through != 1000 {
+		t.Errorf("after its own record: time %v, from %d, through %d", time.Duration(got), l.from, l.through)
+	}
+}

@@ -46,6 +46,26 @@ func TestABacklogIsPutInOrderByItsOwnTimes(t *testing.T) {
 	}
 }
 
+// P3: the same where the missing neighbour lies behind more records than are worked on
+// at a time, and the newest was received long after.
+func TestABacklogIsPutInOrderHoweverMuchOfItIsHandedOnAtOnce(t *testing.T) {
+	r := newRig(t, 1)
+	received := time.Now().UTC().Add(-2 * time.Hour)
+	r.appendAt(received, body("g", 1, 1))
+	r.appendAt(received, body("g", 3, 3))
+	for seq := 1; seq <= takeAtMost+20; seq++ {
+		r.appendAt(received, body("others", seq, uint32(seq)))
+	}
+	r.appendAt(received.Add(r.hold/2), body("g", 2, 2))
+	r.appendAt(received.Add(time.Hour), body("others", takeAtMost+21, 1))
+	r.drain()
+	for _, e := range r.events() {
+		if e.marks.Order != schema.InOrder {
+			t.Errorf("%s %d is marked %s", e.event.Group.ID, e.event.Message.Seq.Value, e.marks.Order)
+		}
+	}
+}
+
 // P1, P3: what is held is not given up by a stop, nor by a start; it leaves when
 // what it waits for comes.
 func TestWhatIsHeldOutlivesAStop(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"strconv"
 	"testing"
 	"time"
@@ -12,7 +14,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
 
+	"github.com/chatbridge/chatbridge/bridge/spool"
 	"github.com/chatbridge/chatbridge/publisher"
 )
 
@@ -55,6 +59,64 @@ func TestARefusedEventThatWaitsOutlivesARewriteAndARestart(t *testing.T) {
 	if letters != 1 {
 		t.Errorf("%d dead letters; want 1", letters)
 	}
+}
+
+// P1, P6: the process may end at any operation on the checkpoint while callbacks
+// go aside, because they cannot be read, are of another command, or are refused by
+// Kafka: each of them gets to its topic. It may get there twice.
+func TestACrashLosesNothingThatGoesAside(t *testing.T) {
+	c := newChat(5, 4, 60)
+	for k := 4; k <= 24; k += 4 {
+		for _, done := range []bool{false, true} {
+			t.Run(fmt.Sprintf("at-%d-done-%v", k, done), func(t *testing.T) {
+				t.Parallel() // each waits more than it works
+				r := newRig(t, 2, smallTopics())
+				r.hold = 10 * time.Millisecond
+				r.config = func(o *Options) {
+					o.CallbacksTopic = testOther
+					o.Connect = func() (*publisher.Client, error) {
+						return publisher.New(publisher.Config{Brokers: r.kafka.ListenAddrs(), Quarantine: 50 * time.Millisecond})
+					}
+				}
+				want := map[string]bool{}
+				for i, b := range c.bodies {
+					r.append(b)
+					if i%10 == 0 {
+						want[r.appendAside(i)] = true
+					}
+				}
+				r.crash(k, done, nil)
+				r.drain()
+				r.check(c)
+				for _, topic := range []string{testDeadTopic, testOther} {
+					r.read(topic, func(_ int, rec *publisher.Record) {
+						maps.DeleteFunc(want, func(group string, _ bool) bool { return bytes.Contains(rec.Value, []byte(group)) })
+					})
+				}
+				if len(want) != 0 {
+					t.Errorf("these got nowhere: %v", want)
+				}
+			})
+		}
+	}
+}
+
+// appendAside stores a callback that goes aside, of a group of its own.
+func (r *rig) appendAside(i int) (group string) {
+	r.t.Helper()
+	group = fmt.Sprintf("aside-%03d", i)
+	switch i / 10 % 3 {
+	case 0:
+		r.append(large(group, 1))
+	case 1: // it has the same member twice
+		r.append(fmt.Appendf(nil, `{"CallbackCommand":"Group.CallbackAfterSendMsg","GroupId":%q,"Type":"Public","Type":"Public"}`, group))
+	default:
+		record := recordOf("Group.CallbackAfterNewMemberJoin", fmt.Appendf(nil, `{"CallbackCommand":"Group.CallbackAfterNewMemberJoin","GroupId":%q}`, group))
+		if _, err := r.spool.Append(r.t.Context(), record); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return group
 }
 
 // P3, P8: what a run held when it ended on a fault counts for nothing in the next
@@ -115,20 +177,20 @@ func TestABatchThatWasCutAnewAfterARefusalIsNotTakenForTheWhole(t *testing.T) {
 			}
 			outs := r.readAll()
 			id := r.publish(outs, c.published)
-			log := r.spool.Checkpoint()
 			var ds []decision
 			for _, seq := range c.announced {
 				ds = append(ds, outs[seq-1].decision())
 			}
-			for _, entry := range [][]byte{
-				appendLayout(nil, layout{partitions: 1, topic: testTopic}),
-				appendRun(nil, testBoot, false),
-				appendLane(nil, 0, outs[0].position, 0),
-				appendIntent(nil, 0, id, ds),
-			} {
-				if err := log.Append(entry); err != nil {
+			r.announce(outs[0].position, id, ds)
+			r.reopen()
+			relay := r.relay()
+			relay.journal.log = &silentLog{relay.journal.log}
+			if run := r.start(relay); len(c.published) != len(c.announced) || c.published[0] != c.announced[0] {
+				if err := run.wait(); !errors.Is(err, errCrash) { // before it announces what is left
 					t.Fatal(err)
 				}
+			} else if err := run.stop(); err != nil {
+				t.Fatal(err)
 			}
 			r.reopen()
 			r.drain()
@@ -142,6 +204,55 @@ func TestABatchThatWasCutAnewAfterARefusalIsNotTakenForTheWhole(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// silentLog is that of a process which is killed as it announces its first batch.
+type silentLog struct{ Log }
+
+func (s *silentLog) Append(entry []byte) error {
+	if entryKind(entry[0]) == entryIntent {
+		return errCrash
+	}
+	return s.Log.Append(entry)
+}
+
+// P1, P4: of an announced batch a record is no longer in the spool, lost to damage.
+// What is left of it goes under another identity: a broker that has the whole batch
+// would take it for that, and drop it.
+func TestWhatIsLeftOfABatchGoesUnderAnotherIdentity(t *testing.T) {
+	r := newRig(t, 1)
+	r.append(body("g", 1, 1))
+	r.append(body("g", 2, 2))
+	outs := r.readAll()
+	id := publisher.Identity{ProducerID: 77}
+	gone := decision{position: outs[0].position - 1}
+	r.announce(gone.position, id, []decision{gone, outs[0].decision(), outs[1].decision()})
+	r.reopen()
+	r.config = func(o *Options) { o.Logger = zap.NewNop() } // it says that a record is gone
+	r.drain()
+	if diff := cmp.Diff([]string{"1 in-order", "2 in-order"}, r.orders()); diff != "" {
+		t.Errorf("the topic differs (-want +got):\n%s", diff)
+	}
+	for _, e := range r.events() {
+		if identityOf(&e.record) == id {
+			t.Errorf("record %d went under the identity of the whole batch", e.record.Offset)
+		}
+	}
+}
+
+// announce writes the checkpoint of a run that was killed with one batch announced.
+func (r *rig) announce(low spool.Position, id publisher.Identity, ds []decision) {
+	r.t.Helper()
+	for _, entry := range [][]byte{
+		appendLayout(nil, layout{partitions: 1, topic: testTopic}),
+		appendRun(nil, testBoot, false),
+		appendLane(nil, 0, low, 0),
+		appendIntent(nil, 0, id, ds),
+	} {
+		if err := r.spool.Checkpoint().Append(entry); err != nil {
+			r.t.Fatal(err)
+		}
 	}
 }
 

@@ -97,6 +97,7 @@ func (r *rig) relay() *Relay {
 type running struct {
 	*Relay
 	stop func() error
+	wait func() error // for an end that comes by itself
 }
 
 func (r *rig) start(relay *Relay) *running {
@@ -109,9 +110,10 @@ func (r *rig) start(relay *Relay) *running {
 		}
 		done <- err
 	}()
-	stop := sync.OnceValue(func() error { cancel(); return <-done })
+	wait := sync.OnceValue(func() error { return <-done })
+	stop := func() error { cancel(); return wait() }
 	r.t.Cleanup(func() { _ = stop() })
-	return &running{Relay: relay, stop: stop}
+	return &running{Relay: relay, stop: stop, wait: wait}
 }
 
 // drain runs a relay until nothing is left, and stops it.
