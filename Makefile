@@ -33,7 +33,7 @@ dev: build ## run the bridge on an embedded Kafka, with simulated traffic (Ctrl-
 .PHONY: test
 test: ## run every test; on a real Kafka where Docker or Java is there, else on an embedded one
 	@mkdir -p bin && rm -f bin/kafka-summary.txt
-	CHATBRIDGE_TEST_SUMMARY=$(CURDIR)/bin/kafka-summary.txt $(GO) test -timeout 30m ./...
+	CHATBRIDGE_TEST_SUMMARY=$(CURDIR)/bin/kafka-summary.txt $(GO) test -timeout 60m ./...
 	@cat bin/kafka-summary.txt 2>/dev/null || echo "the integration tests had passed before, and nothing has changed since"
 
 .PHONY: test-integration

@@ -20,7 +20,7 @@ import (
 
 // patience is when a condition that does not come is a failure. It only ends
 // what hangs; no test measures anything by it.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // look is how often a condition is looked at.
 const look = 10 * time.Millisecond
