@@ -195,7 +195,7 @@ func (c *cluster) leaders(topic string) ([]int32, error) {
 // leadersNow waits until each partition of a topic has one.
 func (c *cluster) leadersNow(topic string) (list []int32) {
 	c.t.Helper()
-	eventually(c.t, "the topic has leaders", func() (err error) {
+	eventuallyWithin(c.t, healing, "the topic has leaders", func() (err error) {
 		list, err = c.leaders(topic)
 		return err
 	})

@@ -66,8 +66,19 @@ func (u turn) between(i int, least, most time.Duration) time.Duration {
 // pick is a number below n by the turn's i-th luck.
 func (u turn) pick(i, n int) int { return int(u.luck[i] * float64(n)) }
 
-// fullForm is how many minutes hold each fault as often as its row promises.
-const fullForm = 60
+// fullForm is how many minutes hold each fault as often as its row promises;
+// sceneShift is how many the scenes' own beginnings and ends take of them, however
+// little happens in between.
+const (
+	fullForm   = 60
+	sceneShift = 4
+)
+
+// timesIn is how often a fault happens in a run of so many minutes.
+func (f *hazard) timesIn(minutes int) int {
+	const whole = fullForm - sceneShift
+	return max(1, (f.least*(minutes-sceneShift)+whole-1)/whole)
+}
 
 // schedule is everything that a run of so many minutes does, in its order. It
 // depends on nothing but its arguments and the table of faults.
@@ -76,7 +87,7 @@ func schedule(seed uint64, minutes int) []act {
 	all := hazards()
 	for i := range all {
 		f := &all[i]
-		total, parts := (f.least*minutes+fullForm-1)/fullForm, 0
+		total, parts := f.timesIn(minutes), 0
 		for j := range f.scenes {
 			parts += f.scenes[j].part
 		}
@@ -170,7 +181,8 @@ func TestChaosFullFormIsComplete(t *testing.T) {
 			}
 		}
 		for _, f := range hazards() {
-			if got, want := times[f.name], max(1, f.least*minutes/fullForm); got < want {
+			want := max(1, f.least*(minutes/fullForm))
+			if got := times[f.name]; got < want {
 				t.Errorf("%d minutes: %s comes %d times, want %d", minutes, f.name, got, want)
 			}
 			for _, s := range f.scenes {

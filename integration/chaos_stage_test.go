@@ -3,6 +3,10 @@ package integration
 import (
 	"fmt"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A company is what a Kafka that several scenes share takes for its test: it
@@ -103,13 +107,17 @@ func (s *stage) settings() []string {
 	return nil
 }
 
+// healing is how long a Kafka and a bridge may take to work again. A cluster that
+// lost two brokers on a busy machine elects for minutes; it only ends what hangs.
+const healing = 15 * time.Minute
+
 // flows waits until records get through from the sender to Kafka. The bridge may
 // be another process than before.
 func (s *stage) flows() {
 	s.t.Helper()
 	const published, some = "chatbridge_publish_records_total", 50
 	before := -1.0
-	eventually(s.t, "records flow", func() error {
+	eventuallyWithin(s.t, healing, "records flow", func() error {
 		if !s.sender.alive() {
 			s.t.Fatalf("send ended: %s", tail(s.sender.log, 20))
 		}
@@ -135,8 +143,8 @@ func (s *stage) flows() {
 func (s *stage) judged() (sent, verdict, []string) {
 	s.t.Helper()
 	s.bridge.ready()
-	s.kafka.answers()
 	s.flows()
+	s.kafka.answers()
 	sum := s.sender.stop()
 	s.t.Log(sum)
 	v, wrong := judge(s.bridge, s.ledger)
@@ -145,6 +153,25 @@ func (s *stage) judged() (sent, verdict, []string) {
 		wrong = append(wrong, "nothing was published: the scene shows nothing")
 	}
 	return sum, v, wrong
+}
+
+// leave ends the bridge and takes its topics away: a broker that is killed looks
+// through all there are when it starts.
+func (s *stage) leave() {
+	s.t.Helper()
+	s.bridge.kill()
+	client := s.kafka.client(kgo.RetryTimeout(10 * time.Second))
+	defer client.Close()
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.TimeoutMillis = 10_000
+	for _, topic := range []string{s.bridge.events, s.bridge.dead} {
+		t := kmsg.NewDeleteTopicsRequestTopic()
+		t.Topic = kmsg.StringPtr(topic)
+		req.Topics, req.TopicNames = append(req.Topics, t), append(req.TopicNames, topic)
+	}
+	if _, err := req.RequestWith(s.t.Context(), client); err != nil {
+		s.t.Logf("the topics stay, and make each kill slower: %v", err)
+	}
 }
 
 // node is one of the Kafka's by the turn's luck.

@@ -75,9 +75,9 @@ func (r *row) outcome() string {
 	others := r.others - r.lost - r.doubled - r.disordered
 	switch {
 	case r.unfinished > 0:
-		return fmt.Sprintf("**%d scenes did not come to their audit**", r.unfinished)
+		return fmt.Sprintf("**scenes without an audit: %d**", r.unfinished)
 	case others > 0:
-		return fmt.Sprintf("**%d other findings**", others)
+		return fmt.Sprintf("**other findings: %d**", others)
 	case len(r.wrong) > 0:
 		return "**not clean**"
 	case r.times == 0 && len(r.left) > 0:

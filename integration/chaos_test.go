@@ -35,10 +35,13 @@ func TestChaos(t *testing.T) {
 			at = nil
 		}
 		passed := t.Run(a.fault.name+"/"+a.scene.name, func(scene *testing.T) {
+			r := results.row(a.fault.name)
+			r.unfinished++
 			if at == nil {
 				at = newSite(scene, t, a.scene.on)
 			}
-			a.perform(scene, at, results.row(a.fault.name))
+			a.perform(scene, at, r)
+			r.unfinished--
 		})
 		if !passed && at != nil { // it may have left its Kafka in any state
 			at.leave()
@@ -55,7 +58,6 @@ func (a *act) perform(t *testing.T, at *site, r *row) {
 			return
 		}
 	}
-	r.unfinished++
 	started := time.Now()
 	s := newStage(t, at, a.scene)
 	for _, u := range a.turns {
@@ -65,8 +67,8 @@ func (a *act) perform(t *testing.T, at *site, r *row) {
 	for _, w := range wrong {
 		t.Error(w)
 	}
-	r.unfinished--
 	r.add(len(a.turns), sum, v, wrong)
+	s.leave()
 	fmt.Fprintf(os.Stderr, "chaos: %s/%s: %d times, %d messages, %v: %d findings\n",
 		a.fault.name, a.scene.name, len(a.turns), v.Messages, time.Since(started).Round(time.Second), len(wrong))
 }

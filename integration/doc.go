@@ -19,7 +19,7 @@
 //	chaos_test.go     every fault there is, under load, in one table; only when it is
 //	                  asked for (below)                                     P1 P3 P4 P5 P9
 //	chaos_*_test.go   its plan, its stage, the faults by kind, its table; the proxies
-//	                  (passage: bytes; gate: Kafka's requests and answers); the proof
+//	                  (passage: bytes; gate, orders: requests and answers); the proof
 //	                  that it can fail
 //	endpoint_test.go  one request and the record it becomes               P6 P7
 //	tree_test.go      the repository's own rules; docs_test.go what the documents say
