@@ -36,19 +36,28 @@ type journal struct {
 // append writes an entry. On a full disk the log is made small first, for which
 // the spool keeps space: so a full disk drains.
 func (j *journal) append(encode func([]byte) []byte) error {
-	err := j.write(encode)
+	return j.change(func() {}, encode)
+}
+
+// change is append with a change of a lane's state, which apply makes: nothing is
+// written in between. Whoever has seen the change writes after its entry; a low
+// mark or an offset that passes a batch must not be in the log before the batch's
+// end is, or a crash leaves a batch that is looked for behind where it lies.
+func (j *journal) change(apply func(), encode func([]byte) []byte) error {
+	err := j.write(apply, encode)
 	if !errors.Is(err, spool.ErrFull) {
 		return err
 	}
 	if err := j.rewrite(); err != nil {
 		return err
 	}
-	return j.write(encode)
+	return j.write(func() {}, encode)
 }
 
-func (j *journal) write(encode func([]byte) []byte) error {
+func (j *journal) write(apply func(), encode func([]byte) []byte) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	apply()
 	j.buf = encode(j.buf[:0])
 	return j.log.Append(j.buf)
 }

@@ -61,10 +61,8 @@ func (l *lane) noteTail() error {
 		}
 	}
 	l.mu.Lock()
-	l.replay.learned = false
-	low, next, settled := l.lowLocked(), l.savedNextLocked(), l.replay.settled
+	settled, next := l.replay.settled, l.replay.nextAfter(l.next)
 	l.mu.Unlock()
-	signal(l.wake)
 	if settled != nil {
 		// Before the offset moves past the batch: another crash would otherwise
 		// look for it behind where it is, not find it, and send it again.
@@ -72,6 +70,11 @@ func (l *lane) noteTail() error {
 			return err
 		}
 	}
+	l.mu.Lock()
+	l.replay.noted = true
+	low := l.lowLocked()
+	l.mu.Unlock()
+	signal(l.wake)
 	return l.relay.journal.append(func(b []byte) []byte { return appendLane(b, l.id, low, next) })
 }
 
@@ -226,8 +229,11 @@ func headerOf(r *publisher.Record) func(key string) (string, bool) {
 // was found in the tail is only remembered here, a further restart has to find
 // it again.
 func (l *lane) savedNextLocked() int64 {
-	if l.replay != nil && (l.replay.learned || len(l.replay.found) > 0) {
+	switch {
+	case l.replay == nil:
+		return l.next
+	case !l.replay.noted:
 		return l.replay.tail
 	}
-	return l.next
+	return l.replay.nextAfter(l.next)
 }

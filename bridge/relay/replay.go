@@ -24,8 +24,9 @@ type replay struct {
 	settled  *publisher.Identity         // pending, once it was found in the tail
 	batch    map[spool.Position]struct{} // the positions of pending
 	void     bool                        // the identity of pending is another batch's
-	tail     int64                       // offset from which the topic's tail was read
-	learned  bool                        // the tail has told what the checkpoint does not know yet
+	tail     int64                       // offset from which the topic's tail is read; -1 = not known yet
+	learned  bool                        // the tail has told what the checkpoint did not know
+	noted    bool                        // what the tail has told is in the checkpoint
 	ready    bool                        // the topic's tail has been read
 	open     bool                        // decided is complete and on its way
 }
@@ -33,12 +34,22 @@ type replay struct {
 func newReplay(s *laneState) *replay {
 	r := &replay{
 		finished: s.finished, found: map[resequence.ID]struct{}{},
-		decided: s.decided, pending: s.pending, batch: map[spool.Position]struct{}{},
+		decided: s.decided, pending: s.pending, batch: map[spool.Position]struct{}{}, tail: s.next,
 	}
 	for _, p := range s.pendingAt {
 		r.batch[p] = struct{}{}
 	}
 	return r
+}
+
+// nextAfter is the offset from which a further restart has to read the tail, next
+// being the one after what is known of: what is remembered by its id alone has to
+// be found again.
+func (r *replay) nextAfter(next int64) int64 {
+	if len(r.found) > 0 {
+		return r.tail
+	}
+	return next
 }
 
 // settlePending notes that the announced batch is in the topic.

@@ -195,22 +195,26 @@ func (l *lane) announce(id publisher.Identity, batch []*outgoing) error {
 // settle closes a batch that Kafka has acknowledged.
 func (l *lane) settle(batch []*outgoing, next int64) error {
 	now := l.relay.opt.Now().UnixNano()
-	l.mu.Lock()
-	anew := next < l.next // offsets only rise, but for those of a topic that was made anew
-	l.next = next
-	id := l.identity
-	for _, o := range batch {
-		l.unsettled.finish(o.position)
-		l.queued -= o.size()
-	}
-	l.inflight, l.announced = l.inflight[len(batch):], 0
-	l.wakeSendLocked()
-	l.mu.Unlock()
+	var id publisher.Identity
+	anew := false
+	err := l.relay.journal.change(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		id = l.identity
+		anew = next < l.next // offsets only rise, but for those of a topic that was made anew
+		l.next = next
+		for _, o := range batch {
+			l.unsettled.finish(o.position)
+			l.queued -= o.size()
+		}
+		l.inflight, l.announced = l.inflight[len(batch):], 0
+		l.wakeSendLocked()
+	}, func(b []byte) []byte { return appendSettled(b, l.id, id, next) })
 	if anew {
 		l.relay.madeAnew(l.id)
 	}
 	l.relay.opt.Hooks.settled(l.id, batch, now)
-	return l.relay.journal.append(func(b []byte) []byte { return appendSettled(b, l.id, id, next) })
+	return err
 }
 
 // refuse sends an event that Kafka will never take to the dead letters: the
