@@ -16,64 +16,6 @@ import (
 	"github.com/chatbridge/chatbridge/schema"
 )
 
-// P3: while a lane is full, what it holds for order is not given up: the missing
-// neighbours may lie in the spool, unread. With one partition the main reader
-// waits, with two it passes the lane by.
-func TestAFullLaneGivesNothingUp(t *testing.T) {
-	for _, partitions := range []int32{1, 2} {
-		t.Run(fmt.Sprintf("%d partitions", partitions), func(t *testing.T) {
-			t.Parallel()
-			const (
-				group = "g"
-				block = 400 // messages that come in the opposite order
-				total = 10 * block
-			)
-			r := newRig(t, partitions)
-			r.hold = time.Second
-			begun := time.Now()
-			var passed atomic.Int64
-			r.config = func(o *Options) {
-				o.Now = func() time.Time { return begun.Add(time.Duration(passed.Load())) }
-			}
-			relay := r.relay()
-			relay.queueBytes = 1 // the least there is
-			run := r.start(relay)
-			lane := publisher.PartitionFor([]byte(group), int(partitions))
-			r.appendAt(begun, body(group, 1, 1))
-			await(t, "the lane has nothing more to read", func() bool { return r.inPartition(lane) == 1 })
-			stuck := r.kafka.Fault(kfake.Fault{
-				Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic, Partitions: []int32{int32(lane)}, Err: kerr.NotLeaderForPartition, Count: -1,
-			})
-			for i := range total {
-				seq := 2 + i/block*block + block - 1 - i%block
-				r.appendAt(begun.Add(time.Duration(i)*time.Millisecond), body(group, seq, uint32(seq)))
-				// As live: each is handed on, and the lane's clock ticks, until it is full.
-				await(t, "the record is read", func() bool {
-					return relay.dispatcher.standsAtEnd() || run.Stats().Lanes[lane].Queued >= relay.laneBytes
-				})
-			}
-			await(t, "the lane is full", func() bool { return run.Stats().Lanes[lane].Queued >= relay.laneBytes })
-			if partitions > 1 {
-				await(t, "the lane is parked", func() bool { return run.Stats().Lanes[lane].Parked })
-			}
-			passed.Store(int64(3 * time.Second)) // longer than the hold
-			stuck.Remove()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			if left := run.Settle(ctx); left != 0 {
-				t.Fatalf("%d records are left", left)
-			}
-			events, orders := r.events(), map[schema.Order]int{}
-			for _, e := range events {
-				orders[e.marks.Order]++
-			}
-			if orders[schema.InOrder] != total+1 {
-				t.Errorf("orders %v of %d events; want all in order", orders, total+1)
-			}
-		})
-	}
-}
-
 // P3: a message is held, its lane is full, and the missing neighbour lies in the
 // spool, unread, for longer than the hold.
 func TestAFullLaneWaitsForWhatLiesUnread(t *testing.T) {
