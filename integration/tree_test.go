@@ -69,6 +69,9 @@ func doors() []door {
 		}, "bridge/metrics*.go"},
 		{"github.com/spf13/cobra", in("cmd/chatbridge"), "cmd/chatbridge"},
 		{"go.yaml.in/yaml", in("bridge"), "bridge"},
+		{"github.com/RoaringBitmap/roaring", func(file string) bool {
+			return filepath.ToSlash(file) == "bridge/relay/positions.go"
+		}, "bridge/relay/positions.go"},
 		{"github.com/testcontainers/", nowhere, "tests in integration"},
 		{"github.com/moby/", nowhere, "tests in integration"},
 		{"github.com/twmb/franz-go/pkg/kfake", func(file string) bool {
