@@ -103,5 +103,5 @@ down: ## stop what make up started, and keep what it stored
 	$(COMPOSE) down
 
 .PHONY: deploy-check
-deploy-check: build ## check the systemd unit, the Kubernetes manifests, the Dockerfiles and the scripts
+deploy-check: build ## check the systemd unit, the Kubernetes manifests, the Dockerfiles, the scripts and the alerts
 	deploy/check
