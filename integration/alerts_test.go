@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"regexp"
@@ -141,6 +142,45 @@ func TestAlertsAskForWhatIsExported(t *testing.T) {
 			for value := range strings.SplitSeq(m[3], "|") {
 				if !regexp.MustCompile("`" + value + "`").MatchString(row[1]) {
 					t.Errorf("%s selects %s %q of %s, which has %s", r.Alert, m[2], value, m[1], row[1])
+				}
+			}
+		}
+	}
+}
+
+// dashboardQueries are the dashboard's, by the title of the panel.
+func dashboardQueries(t testing.TB) map[string][]string {
+	t.Helper()
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(readFile(t, "../deploy/dashboard.json")), &board); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]string{}
+	for _, p := range board.Panels {
+		for _, target := range p.Targets {
+			all[p.Title] = append(all[p.Title], target.Expr)
+		}
+	}
+	if len(all) == 0 {
+		t.Fatal("the dashboard asks for nothing")
+	}
+	return all
+}
+
+// TestTheDashboardShowsWhatIsExported: each metric in it is in docs/metrics.md.
+func TestTheDashboardShowsWhatIsExported(t *testing.T) {
+	t.Parallel()
+	known := documented(t)
+	for title, queries := range dashboardQueries(t) {
+		for _, query := range queries {
+			for _, name := range regexp.MustCompile(`chatbridge_[a-z_]+`).FindAllString(query, -1) {
+				if _, ok := known[baseName(name)]; !ok {
+					t.Errorf("the dashboard's panel %q asks for %s, which no bridge exports", title, name)
 				}
 			}
 		}

@@ -177,22 +177,32 @@ func (w *watcher) clears(b *bridge, alert string) {
 	})
 }
 
-// scraped waits until a query has a result, which is not nothing and not 0.
+// ask returns the values of a query's result.
+func (w *watcher) ask(query string) ([]string, error) {
+	var answer struct {
+		Data struct {
+			Result []struct{ Value [2]any }
+		}
+	}
+	if err := w.get("/api/v1/query?query="+url.QueryEscape(query), &answer); err != nil {
+		return nil, err
+	}
+	var values []string
+	for _, r := range answer.Data.Result {
+		values = append(values, fmt.Sprint(r.Value[1]))
+	}
+	return values, nil
+}
+
+// scraped waits until a query has a result, which is not 0.
 func (w *watcher) scraped(query string) {
 	w.t.Helper()
 	eventually(w.t, "prometheus has "+query, func() error {
-		var answer struct {
-			Data struct {
-				Result []struct{ Value [2]any }
-			}
+		values, err := w.ask(query)
+		if err == nil && (len(values) == 0 || values[0] == "0") {
+			err = fmt.Errorf("the result is %v", values)
 		}
-		if err := w.get("/api/v1/query?query="+url.QueryEscape(query), &answer); err != nil {
-			return err
-		}
-		if r := answer.Data.Result; len(r) == 0 || r[0].Value[1] == "0" {
-			return fmt.Errorf("the result is %v", r)
-		}
-		return nil
+		return err
 	})
 }
 
@@ -264,4 +274,32 @@ func TestPrometheusReadsNativeHistograms(t *testing.T) {
 	w.watch(b)
 	post(t, b, query(commandAfterSend), golden(t, "specification.callback.json"))
 	w.scraped("histogram_count(" + b.of("chatbridge_answer_seconds") + ")")
+}
+
+// TestTheDashboardsQueriesHaveResults: each query of the dashboard is asked of a
+// Prometheus that scrapes a bridge, and has a result, but for those about what did
+// not happen.
+func TestTheDashboardsQueriesHaveResults(t *testing.T) {
+	t.Parallel()
+	w := startWatcher(t)
+	b := startBridge(t, sharedKafka(t))
+	w.watch(b)
+	w.scraped(b.of("up")) // a first event is an increase
+	post(t, b, query(commandAfterSend), golden(t, "specification.callback.json"))
+	post(t, b, query(commandAfterSend), []byte("not JSON"))
+	b.drained()
+	w.scraped("sum(" + b.of("chatbridge_dead_letters_total") + ")")
+	quiet := regexp.MustCompile("chatbridge_(publish_retries_total|certificate_expiry_timestamp_seconds|spool_events_total)")
+	for title, queries := range dashboardQueries(t) {
+		for _, query := range queries {
+			query = strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*").Replace(query)
+			eventually(t, "the dashboard's panel "+title+" has a result", func() error {
+				values, err := w.ask(query)
+				if err == nil && len(values) == 0 && !quiet.MatchString(query) {
+					err = fmt.Errorf("%s has no result", query)
+				}
+				return err
+			})
+		}
+	}
 }
