@@ -103,6 +103,12 @@ up: image ## run Kafka and chatbridge in containers, at 127.0.0.1:8080; what the
 down: ## stop what make up started, and keep what it stored
 	$(COMPOSE) down
 
+.PHONY: dashboard
+dashboard: ## make deploy/dashboard.json, Grafana's, of deploy/dashboard
+	@mkdir -p bin
+	$(GO) run ./deploy/dashboard >bin/dashboard.json
+	@mv bin/dashboard.json deploy/dashboard.json
+
 .PHONY: deploy-check
-deploy-check: build ## check the systemd unit, the Kubernetes manifests, the Dockerfiles and the scripts
+deploy-check: build ## check the systemd unit, the Kubernetes manifests, the Dockerfiles, the scripts and the alerts
 	deploy/check
