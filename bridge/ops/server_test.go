@@ -47,7 +47,7 @@ func bad() Status {
 // serve starts a server that shows status, and returns its base URL.
 func serve(t *testing.T, status Status) string {
 	t.Helper()
-	s := New("127.0.0.1:0", func() Status { return status }, http.NotFoundHandler())
+	s := New(Options{Address: "127.0.0.1:0", Status: func() Status { return status }, Metrics: http.NotFoundHandler()})
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestSinkzNamesThePartitionsAndTheirReasons(t *testing.T) {
 
 func TestATakenPortIsNamedWithItsKey(t *testing.T) {
 	base := serve(t, good())
-	err := New(strings.TrimPrefix(base, "http://"), func() Status { return good() }, http.NotFoundHandler()).Listen()
+	err := New(Options{Address: strings.TrimPrefix(base, "http://"), Status: good, Metrics: http.NotFoundHandler()}).Listen()
 	if err == nil || !strings.Contains(err.Error(), "ops.listen") {
 		t.Errorf("Listen on a taken port = %v; want an error that names ops.listen", err)
 	}
