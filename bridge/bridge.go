@@ -157,7 +157,7 @@ func (b *Bridge) openIngest() error {
 }
 
 func (b *Bridge) openOps() error {
-	server := ops.New(b.cfg.Ops.Listen, b.Status, b.metrics.handler())
+	server := ops.New(b.cfg.Ops.Listen, ops.Sources{Status: b.Status, Group: b.Group, Metrics: b.metrics.handler()})
 	if err := server.Listen(); err != nil {
 		return err
 	}

@@ -33,12 +33,19 @@ const (
 	maxHeader     = 16 << 10
 )
 
-// New returns a server for address. status is called for each view, by many
-// goroutines; metrics serves /metrics.
-func New(address string, status func() Status, metrics http.Handler) *Server {
+// Sources are what the listener shows. Many goroutines call them.
+type Sources struct {
+	Status  func() Status                           // for each view
+	Group   func(context.Context, GroupQuery) Group // for /group
+	Metrics http.Handler                            // for /metrics
+}
+
+// New returns a server for address.
+func New(address string, from Sources) *Server {
+	status := from.Status
 	page := template.Must(template.New("page").Parse(pageSource))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
+	mux.Handle("GET /metrics", from.Metrics)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { s := status(); writeCondition(w, s.Ready, s.Ready) })
 	mux.HandleFunc("GET /sinkz", func(w http.ResponseWriter, _ *http.Request) {
@@ -49,6 +56,7 @@ func New(address string, status func() Status, metrics http.Handler) *Server {
 		}{s.Sink, s.Parts})
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, status()) })
+	mux.HandleFunc("GET /group", groupHandler(from.Group))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(w, page, status()) })
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -39,10 +39,18 @@ func bad() Status {
 	return s
 }
 
+func sources(status Status) Sources {
+	return Sources{
+		Status:  func() Status { return status },
+		Group:   func(_ context.Context, q GroupQuery) Group { return group(q) },
+		Metrics: http.NotFoundHandler(),
+	}
+}
+
 // serve starts a server that shows status, and returns its base URL.
 func serve(t *testing.T, status Status) string {
 	t.Helper()
-	s := New("127.0.0.1:0", func() Status { return status }, http.NotFoundHandler())
+	s := New("127.0.0.1:0", sources(status))
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +148,7 @@ func TestSinkzNamesThePartitionsAndTheirReasons(t *testing.T) {
 
 func TestATakenPortIsNamedWithItsKey(t *testing.T) {
 	base := serve(t, good())
-	err := New(strings.TrimPrefix(base, "http://"), func() Status { return good() }, http.NotFoundHandler()).Listen()
+	err := New(strings.TrimPrefix(base, "http://"), sources(good())).Listen()
 	if err == nil || !strings.Contains(err.Error(), "ops.listen") {
 		t.Errorf("Listen on a taken port = %v; want an error that names ops.listen", err)
 	}
