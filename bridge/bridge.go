@@ -42,6 +42,8 @@ type Bridge struct {
 	ingest  *ingest.Server
 	ops     *ops.Server
 	metrics *metrics
+	history history
+	stored  atomic.Int64 // bytes that the spool has written
 
 	draining   atomic.Bool
 	relayFault atomic.Pointer[error]               // why the relay is down; nil or pointing to nil while it runs
@@ -64,6 +66,7 @@ func Open(cfg Config, opt Options) (*Bridge, error) {
 			return nil, errors.Join(err, b.abandon())
 		}
 	}
+	b.history.add(b.tally()) // what the first minute is measured against
 	return b, nil
 }
 
@@ -79,9 +82,20 @@ func (b *Bridge) openSpool() error {
 		Durability: durability,
 		Now:        b.opt.Now,
 		Logger:     b.opt.Logger.Named("spool"),
-		Hooks:      b.metrics.spoolHooks(),
+		Hooks:      b.spoolHooks(),
 	})
 	return err
+}
+
+// spoolHooks are the metrics' own, and the count of bytes.
+func (b *Bridge) spoolHooks() spool.Hooks {
+	hooks := b.metrics.spoolHooks()
+	synced := hooks.Synced
+	hooks.Synced = func(records, bytes int, took time.Duration) {
+		b.stored.Add(int64(bytes))
+		synced(records, bytes, took)
+	}
+	return hooks
 }
 
 func (b *Bridge) openRelay() error {
@@ -208,6 +222,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	}()
 	serve(b.ops.Serve)
 	serve(b.ingest.Serve)
+	wg.Go(func() { b.keepHistory(relayCtx) })
 	if b.cfg.Kafka.CreateTopics {
 		wg.Go(func() { b.createTopics(relayCtx) })
 	}

@@ -2,8 +2,6 @@ package bridge
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/chatbridge/chatbridge/bridge/ops"
@@ -29,6 +27,7 @@ func (b *Bridge) Status() ops.Status {
 		s.Notes = append(s.Notes, w.Key+" "+w.Message)
 	}
 	s.Figures = b.figures(stats)
+	s.State = b.situation(stats, s.Sink).state()
 	return s
 }
 
@@ -142,16 +141,4 @@ func (b *Bridge) figures(stats relay.Stats) []ops.Figure {
 		{Name: "duplicates dropped", Value: fmt.Sprint(r.Duplicates)},
 		{Name: "numbers skipped", Value: fmt.Sprint(r.Missing)},
 	}
-}
-
-// about is a size for people: with one decimal of the unit that fits.
-func about(bytes int64) string {
-	n, unit := float64(bytes), "B"
-	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if n < 1024 {
-			break
-		}
-		n, unit = n/1024, larger
-	}
-	return strconv.FormatFloat(math.Round(n*10)/10, 'f', -1, 64) + " " + unit
 }

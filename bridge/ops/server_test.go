@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "write the golden files; commit only dif
 
 func good() Status {
 	return Status{
+		State:   State{Level: Good, Sentence: "All is well: 512 callbacks/s, 99 of 100 published within 12 ms"},
 		Version: "v1.2.3", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Ready: Condition{OK: true}, Sink: Condition{OK: true},
 		Figures: []Figure{{Name: "spool", Value: "3 records"}},
@@ -32,6 +33,10 @@ func good() Status {
 
 func bad() Status {
 	s := good()
+	s.State = State{
+		Level: Trouble, Fault: FaultKafka, Sentence: "The spool is full: callbacks are refused; Kafka is unreachable since 14:02 UTC",
+		Safe: "What was answered OK is safe.", Next: "Nothing listens at k:9092 <now>.",
+	}
 	s.Ready = Condition{Reasons: []string{"the spool is full: <free> some disk"}}
 	s.Sink = Condition{Reasons: []string{"topic events, partition 0: no leader"}}
 	s.Parts[0].OK, s.Parts[0].Reason, s.Parts[0].Attempts = false, "no leader", 7

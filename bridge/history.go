@@ -1,0 +1,66 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// The history that is kept: an hour.
+const (
+	historyEvery  = 5 * time.Second
+	historyLength = int(time.Hour/historyEvery) + 1
+)
+
+// history is the tallies of the last hour, the oldest overwritten.
+type history struct {
+	mu      sync.Mutex
+	tallies []tally // a ring, once it is full
+	next    int     // where the next one goes
+}
+
+func (h *history) add(t tally) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.tallies) < historyLength {
+		h.tallies = append(h.tallies, t)
+		return
+	}
+	h.tallies[h.next] = t
+	h.next = (h.next + 1) % historyLength
+}
+
+// all returns the tallies, oldest first.
+func (h *history) all() []tally {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := make([]tally, 0, len(h.tallies))
+	out = append(out, h.tallies[h.next:]...)
+	return append(out, h.tallies[:h.next]...)
+}
+
+// since returns the oldest tally that is not older than at; false: there is none.
+func (h *history) since(at time.Time) (tally, bool) {
+	for _, t := range h.all() {
+		if !t.at.Before(at) {
+			return t, true
+		}
+	}
+	return tally{}, false
+}
+
+// keepHistory adds a tally every few seconds until ctx ends.
+func (b *Bridge) keepHistory(ctx context.Context) {
+	for b.wait(ctx, historyEvery) {
+		b.history.add(b.tally())
+	}
+}
+
+// tally reads what there is to know now.
+func (b *Bridge) tally() tally {
+	t := b.metrics.read(b.opt.Now())
+	t.stored = float64(b.stored.Load())
+	t.spool = float64(b.spool.Stat().Bytes)
+	t.held = float64(b.relay.Stats().Resequence.Held)
+	return t
+}
