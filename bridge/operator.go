@@ -15,9 +15,8 @@ func (b *Bridge) openOps() error {
 	server := ops.New(ops.Options{
 		Address: b.cfg.Ops.Listen,
 		Door:    b.cfg.Ops.door(),
-		Status:  b.Status,
-		Metrics: b.metrics.handler(),
 		Log:     stdlog.New(opsJournal{b.opt.Logger.Named("ops")}, "", 0),
+		Sources: ops.Sources{Status: b.Status, Group: b.Group, Metrics: b.metrics.handler()},
 	})
 	if err := server.Listen(); err != nil {
 		return err

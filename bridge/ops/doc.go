@@ -2,6 +2,7 @@
 //
 //	/          the page: the state of every part, for people
 //	/status    the same as JSON
+//	/group     what is known of one group, as JSON: ?group=<GroupId>[&topic=<TopicId>]
 //	/metrics   Prometheus
 //	/livez     200 as long as the process answers
 //	/readyz    200 while callbacks can be stored; 503 with the reasons otherwise.
@@ -13,5 +14,5 @@
 // is wrong. So all but /livez and /readyz, which probes ask for and which cannot
 // log in, is behind a [Door]: a password, a client's certificate, or, on loopback,
 // nothing but the listener's own name. The package imports none of ours: it is
-// handed a function that returns a [Status], and every view is made from one.
+// handed functions that return a [Status], of which every view is made, and a [Group].
 package ops

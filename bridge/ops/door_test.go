@@ -19,11 +19,12 @@ import (
 // open are the paths that probes ask for; all others are behind the door.
 var open = map[string]bool{"/livez": true, "/readyz": true}
 
-var paths = []string{"/livez", "/readyz", "/", "/status", "/sinkz", "/metrics", "/debug/pprof/", "/debug/pprof/heap"}
+var paths = []string{"/livez", "/readyz", "/", "/status", "/group?group=g", "/sinkz", "/metrics", "/debug/pprof/", "/debug/pprof/heap"}
 
 // ask asks a server with this door for a path, without a network.
 func ask(door Door, path string, change func(*http.Request)) *httptest.ResponseRecorder {
-	o := Options{Door: door, Status: good, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	o := Options{Door: door, Sources: sources(good())}
+	o.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Host = "127.0.0.1:9090"
 	if change != nil {
@@ -150,7 +151,7 @@ func TestACertificateOpensTheDoor(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AddCert(ours.cert)
 	served := ours.sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Unix(4e9, 0), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	s := New(Options{Address: "127.0.0.1:0", Status: good, Metrics: http.NotFoundHandler(), Door: Door{
+	s := New(Options{Address: "127.0.0.1:0", Sources: sources(good()), Door: Door{
 		Certificates: true,
 		TLS:          &tls.Config{Certificates: []tls.Certificate{served}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven},
 	}})

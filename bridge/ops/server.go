@@ -38,9 +38,15 @@ const (
 type Options struct {
 	Address string
 	Door    Door
-	Status  func() Status // called for each view, by many goroutines
-	Metrics http.Handler  // serves /metrics
-	Log     *log.Logger   // what net/http has to say: strangers' handshakes, and panics
+	Log     *log.Logger // what net/http has to say: strangers' handshakes, and panics
+	Sources
+}
+
+// Sources are what the listener shows. Many goroutines call them.
+type Sources struct {
+	Status  func() Status                           // for each view
+	Group   func(context.Context, GroupQuery) Group // for /group
+	Metrics http.Handler                            // for /metrics
 }
 
 // New returns a server.
@@ -69,6 +75,7 @@ func (o *Options) routes() http.Handler {
 		}{s.Sink, s.Parts})
 	})
 	inside.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, o.Status()) })
+	inside.HandleFunc("GET /group", groupHandler(o.Group))
 	page := template.Must(template.New("page").Parse(pageSource))
 	inside.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(w, page, o.Status()) })
 	inside.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too

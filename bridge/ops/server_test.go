@@ -44,10 +44,18 @@ func bad() Status {
 	return s
 }
 
+func sources(status Status) Sources {
+	return Sources{
+		Status:  func() Status { return status },
+		Group:   func(_ context.Context, q GroupQuery) Group { return group(q) },
+		Metrics: http.NotFoundHandler(),
+	}
+}
+
 // serve starts a server that shows status, and returns its base URL.
 func serve(t *testing.T, status Status) string {
 	t.Helper()
-	s := New(Options{Address: "127.0.0.1:0", Status: func() Status { return status }, Metrics: http.NotFoundHandler()})
+	s := New(Options{Address: "127.0.0.1:0", Sources: sources(status)})
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +153,7 @@ func TestSinkzNamesThePartitionsAndTheirReasons(t *testing.T) {
 
 func TestATakenPortIsNamedWithItsKey(t *testing.T) {
 	base := serve(t, good())
-	err := New(Options{Address: strings.TrimPrefix(base, "http://"), Status: good, Metrics: http.NotFoundHandler()}).Listen()
+	err := New(Options{Address: strings.TrimPrefix(base, "http://"), Sources: sources(good())}).Listen()
 	if err == nil || !strings.Contains(err.Error(), "ops.listen") {
 		t.Errorf("Listen on a taken port = %v; want an error that names ops.listen", err)
 	}
