@@ -42,7 +42,8 @@ type Bridge struct {
 	ingest  *ingest.Server
 	ops     *ops.Server
 	metrics *metrics
-	history history
+	history *history
+	recent  *recent
 	stored  atomic.Int64 // bytes that the spool has written
 
 	draining   atomic.Bool
@@ -59,7 +60,8 @@ func Open(cfg Config, opt Options) (*Bridge, error) {
 	if opt.Logger == nil {
 		opt.Logger = zap.NewNop()
 	}
-	b := &Bridge{cfg: cfg, opt: opt, started: opt.Now()}
+	b := &Bridge{cfg: cfg, opt: opt, started: opt.Now(), history: newHistory(), recent: newRecent(opt.Now(), cfg.Ops.ShowContent)}
+	b.opt.Logger = b.recent.watch(opt.Logger)
 	b.metrics = newMetrics(b, opt.Version)
 	for _, step := range []func() error{b.openSpool, b.openRelay, b.openIngest, b.openOps} {
 		if err := step(); err != nil {
@@ -112,7 +114,7 @@ func (b *Bridge) openRelay() error {
 		LargeDir:        filepath.Clean(b.cfg.Spool.Dir) + "-large",
 		Resequence:      b.cfg.Resequence.buffer(),
 		Logger:          b.opt.Logger.Named("relay"),
-		Hooks:           b.metrics.relayHooks(b.opt.Hooks),
+		Hooks:           b.recent.relayHooks(b.metrics.relayHooks(b.opt.Hooks)),
 		Boot:            bootID(),
 		Now:             b.opt.Now,
 	})
@@ -159,7 +161,7 @@ func (b *Bridge) openIngest() error {
 		}
 		cfg.Apps = append(cfg.Apps, ingest.App{ID: app.SDKAppID, Tokens: tokens})
 	}
-	server, err := ingest.New(cfg, b.spool, b.opt.Now, b.opt.Logger.Named("ingest"), b.metrics.observer(b.opt.Answered))
+	server, err := ingest.New(cfg, b.spool, b.opt.Now, b.opt.Logger.Named("ingest"), b.recent.observer(b.metrics.observer(b.opt.Answered), b.opt.Now))
 	if err != nil {
 		return err
 	}

@@ -148,6 +148,8 @@ type OpsConfig struct {
 	// for each request.
 	PasswordFile string `yaml:"password_file"`
 	TLS          OpsTLS `yaml:"tls"`
+	// ShowContent lets the page show the bodies of dead letters.
+	ShowContent bool `yaml:"show_content"`
 }
 
 // OpsTLS is TLS of the operator's listener: none without a certificate. With

@@ -103,6 +103,7 @@ ops:
     cert_file: ""
     key_file: ""
     client_ca_file: ""
+  show_content: false
 log:
   level: info
   format: json
@@ -173,7 +174,7 @@ func differentValues() map[string]string {
 		"kafka.tls.enabled": "true", "kafka.tls.ca_file": "ca.pem", "kafka.tls.cert_file": "c.pem", "kafka.tls.key_file": "k.pem",
 		"kafka.sasl.mechanism": "SCRAM-SHA-256", "kafka.sasl.username": "u", "kafka.sasl.password": "p", "kafka.sasl.password_file": "f",
 		"ops.listen": "127.0.0.1:9091", "ops.password": "p", "ops.password_file": "f",
-		"ops.tls.cert_file": "c.pem", "ops.tls.key_file": "k.pem", "ops.tls.client_ca_file": "ca.pem",
+		"ops.tls.cert_file": "c.pem", "ops.tls.key_file": "k.pem", "ops.tls.client_ca_file": "ca.pem", "ops.show_content": "true",
 		"log.level": "debug", "log.format": "console", "shutdown_timeout": "1m",
 	}
 }

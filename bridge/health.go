@@ -27,7 +27,8 @@ func (b *Bridge) Status() ops.Status {
 		s.Notes = append(s.Notes, w.Key+" "+w.Message)
 	}
 	s.Figures = b.figures(stats)
-	s.State = b.situation(stats, s.Sink).state()
+	x := b.situation(stats, s.Sink)
+	s.State, s.Components = x.state(), x.components(stats)
 	return s
 }
 
