@@ -15,7 +15,7 @@ func (x *situation) components(stats relay.Stats) []ops.Component {
 }
 
 func (x *situation) ingestPart() ops.Component {
-	c := ops.Component{Name: "Ingest", Level: ops.Good, Says: x.doing()}
+	c := ops.Component{Name: "Ingest", Level: ops.Good, Says: x.coming()}
 	if x.pace.answer > 0 {
 		c.Says += fmt.Sprintf("; 99 of 100 answered within %s", short(x.pace.answer))
 	}
@@ -63,6 +63,9 @@ func (x *situation) relayPart(stats relay.Stats) ops.Component {
 	r := stats.Resequence
 	c := ops.Component{Name: "Relay", Level: ops.Good, Says: fmt.Sprintf("%s of %s held for their order, each for %s at most",
 		count(r.Held, "message"), count(r.Waiting, "stream"), short(r.Hold))}
+	if x.pace.settle > 0 {
+		c.Says += "; 99 of 100 in Kafka within " + short(x.pace.settle)
+	}
 	if s, ok := x.behind(); ok {
 		c.Level, c.Says = s.Level, c.Says+"; works off a backlog"
 	}

@@ -90,13 +90,18 @@ func (x *situation) urgent(s ops.State) ops.State {
 	return s
 }
 
-// doing is what goes through.
-func (x *situation) doing() string {
+// coming is what comes in.
+func (x *situation) coming() string {
 	n := x.pace.taken()
 	if n == 0 {
 		return "no callback came in the last minute"
 	}
-	text := fmt.Sprintf("%s callbacks/s", perSecond(n/x.pace.took.Seconds()))
+	return fmt.Sprintf("%s callbacks/s", perSecond(n/x.pace.took.Seconds()))
+}
+
+// doing is what goes through.
+func (x *situation) doing() string {
+	text := x.coming()
 	if x.pace.settle > 0 {
 		text += fmt.Sprintf(", 99 of 100 published within %s", short(x.pace.settle))
 	}

@@ -95,7 +95,7 @@ func (x *situation) damaged() (ops.State, bool) {
 	}
 	return ops.State{
 		Level: ops.Degraded, Fault: ops.FaultDisk,
-		Sentence: fmt.Sprintf("A part of the spool was damaged: %d callbacks are lost; %s", x.spool.Lost, x.doing()),
+		Sentence: fmt.Sprintf("A part of the spool was damaged, with %s in it; %s", count(x.spool.Lost, "callback"), x.doing()),
 		Safe:     "The damaged file is kept aside, and all that is not in it goes on.",
 		Next:     "Run chatbridge spool verify, and check the disk: " + x.damage.Error() + ".",
 	}, true

@@ -105,7 +105,7 @@ func TestTheStateInOneSentence(t *testing.T) {
 		"held for order": {func(x *situation) { x.oldest, x.held = x.now.Add(-time.Minute), time.Minute }, ops.Good, "", "All is well", ""},
 		"damage": {func(x *situation) {
 			x.damage, x.spool.Lost = &spool.CorruptError{Segment: "1.seg", Offset: 5, Err: io.ErrUnexpectedEOF}, 2
-		}, ops.Degraded, ops.FaultDisk, "A part of the spool was damaged: 2 callbacks are lost; 512 callbacks/s, 99 of 100 published within 20 ms", "1.seg"},
+		}, ops.Degraded, ops.FaultDisk, "A part of the spool was damaged, with 2 callbacks in it; 512 callbacks/s, 99 of 100 published within 20 ms", "1.seg"},
 	} {
 		x := busy()
 		c.change(x)

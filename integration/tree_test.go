@@ -71,6 +71,7 @@ func doors() []door {
 		{"github.com/spf13/cobra", in("cmd/chatbridge"), "cmd/chatbridge"},
 		{"go.yaml.in/yaml", in("bridge"), "bridge"},
 		{"github.com/testcontainers/", nowhere, "tests in integration"},
+		{"github.com/chromedp/", nowhere, "tests in integration"},
 		{"github.com/moby/", nowhere, "tests in integration"},
 		{"github.com/twmb/franz-go/pkg/kfake", func(file string) bool {
 			return filepath.ToSlash(file) == "cmd/chatbridge/dev_kafka.go"

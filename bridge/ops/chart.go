@@ -53,10 +53,9 @@ func (c *Chart) draw(dark bool) ([]byte, error) {
 		names[i] = s.Name
 		values[i] = make([]float64, len(s.Values))
 		for j, v := range s.Values {
-			if math.IsNaN(v) {
-				v = charts.GetNullValue()
+			if values[i][j] = v * c.Unit.scale(); math.IsNaN(v) {
+				values[i][j] = charts.GetNullValue()
 			}
-			values[i][j] = v
 		}
 	}
 	o := charts.NewLineChartOptionWithData(values)
@@ -73,7 +72,7 @@ func (c *Chart) draw(dark bool) ([]byte, error) {
 	o.LineStrokeWidth = 1.5
 	o.Legend.SeriesNames = names
 	o.Legend.Symbol = charts.SymbolSquare
-	o.ValueFormatter = c.Unit.format
+	o.ValueFormatter = func(v float64) string { return c.Unit.format(v / c.Unit.scale()) }
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: chartHeight})
 	if err := p.LineChart(o); err != nil {
 		return nil, fmt.Errorf("draw the chart %s: %w", c.Name, err)
@@ -118,6 +117,14 @@ func (c *Chart) Summary() string {
 		return "nothing in the last hour"
 	}
 	return strings.Join(lines, "; ")
+}
+
+// scale makes numbers that an axis can be divided by: it takes no steps below 1.
+func (u Unit) scale() float64 {
+	if u == UnitSeconds {
+		return 1000
+	}
+	return 1
 }
 
 // format writes a number with its unit, short enough for an axis.

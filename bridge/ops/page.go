@@ -3,9 +3,9 @@ package ops
 import (
 	"bytes"
 	_ "embed"
-	"fmt"
 	"html/template"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -32,7 +32,7 @@ type page struct {
 func newPage(o *Options) *page {
 	p := &page{from: o, gallery: &gallery{charts: o.Charts, now: o.Now}}
 	p.template = template.Must(template.New("page").Funcs(template.FuncMap{
-		"clock": clock, "inSeconds": inSeconds, "size": UnitBytes.format, "float": func(n any) float64 {
+		"clock": clock, "whose": whose, "inSeconds": UnitSeconds.format, "size": UnitBytes.format, "float": func(n any) float64 {
 			switch v := n.(type) {
 			case int:
 				return float64(v)
@@ -49,6 +49,7 @@ func newPage(o *Options) *page {
 type view struct {
 	Status
 	Events
+	Title  string
 	Charts []Chart
 	Drawn  int64 // tells one drawing of the charts from the next
 	Config string
@@ -62,9 +63,15 @@ type view struct {
 // ServeHTTP answers GET /[?group=<GroupId>[&topic=<TopicId>]].
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := view{
+		Title:  "chatbridge",
 		Status: p.from.Status(), Events: p.from.Events(), Charts: p.gallery.list(),
 		Config: p.from.Config, Now: p.from.Now(), Drawn: p.from.Now().Unix() / int64(galleryEvery/time.Second),
 		Asked: GroupQuery{GroupID: r.URL.Query().Get("group"), TopicID: r.URL.Query().Get("topic")},
+	}
+	if !strings.HasPrefix(v.Version, v.Title) {
+		v.Title += " " + v.Version
+	} else {
+		v.Title = v.Version
 	}
 	switch {
 	case v.Asked.GroupID == "":
@@ -103,10 +110,17 @@ func clock(at any) string {
 	return ""
 }
 
-// inSeconds is a short time for people.
-func inSeconds(s float64) string {
-	if s < 1 {
-		return fmt.Sprintf("%.0f ms", s*1000)
+// whose is where to look, for people.
+func whose(f Fault) string {
+	switch f {
+	case FaultSender:
+		return "the sender's side: Tencent's chat console, or whoever posts"
+	case FaultBridge:
+		return "the bridge itself, and the machine that it runs on"
+	case FaultDisk:
+		return "the disk of the spool"
+	case FaultKafka:
+		return "Kafka"
 	}
-	return fmt.Sprintf("%.1f s", s)
+	return string(f)
 }
