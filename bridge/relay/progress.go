@@ -25,7 +25,7 @@ func ReadProgress(load func(fn func(entry []byte) error) error) (Progress, error
 		if low := state.lanes[i].low; i == 0 || low < p.Low {
 			p.Low = low
 		}
-		p.Finished += len(state.lanes[i].finished)
+		p.Finished += state.lanes[i].finished.count()
 	}
 	return p, nil
 }

@@ -205,6 +205,42 @@ func TestVerifyFindsAndRepairMends(t *testing.T) {
 	}
 }
 
+// What a first repair kept is not replaced by a second one.
+func TestASecondRepairKeepsTheFirstsCopy(t *testing.T) {
+	d, _, _ := stored(t)
+	kept := make(map[string]string)
+	for range 3 {
+		s := mustOpen(t, smallSpool(d.Boot(nil)))
+		must(t, s.Checkpoint().Rewrite(addAll("entry one", "two")))
+		must(t, s.Close())
+		damaged := make(map[string]string)
+		for _, name := range []string{filepath.Join(testDir, segmentNames(d)[1]), checkpointFile} {
+			flipBits(d, name, headerBytes+45)
+			damaged[filepath.Base(name)] = string(d.Bytes(name))
+		}
+		r, err := repair(d.Boot(nil), testDir)
+		must(t, err)
+		if len(r.Kept) != len(damaged) {
+			t.Fatalf("kept %v; want the segment and the checkpoint", r.Kept)
+		}
+		for _, name := range r.Kept {
+			if _, twice := kept[name]; twice {
+				t.Fatalf("%s is kept for the second time", name)
+			}
+			for original, bytes := range damaged {
+				if strings.HasPrefix(name, original) {
+					kept[name] = bytes
+				}
+			}
+		}
+	}
+	for name, want := range kept {
+		if string(d.Bytes(filepath.Join(testDir, name))) != want {
+			t.Errorf("%s is not the file as it was", name)
+		}
+	}
+}
+
 func flipBits(d *faultdisk.Disk, file string, at ...int) {
 	b := d.Bytes(file)
 	for _, i := range at {
