@@ -46,6 +46,11 @@ type Bridge struct {
 	recent  *recent
 	stored  atomic.Int64 // bytes that the spool has written
 
+	gate         gate
+	verification verification
+	life         context.Context // ends with the bridge
+	end          context.CancelFunc
+
 	draining   atomic.Bool
 	relayFault atomic.Pointer[error]               // why the relay is down; nil or pointing to nil while it runs
 	uncreated  atomic.Pointer[[]publisher.Finding] // why topics that serve is to create are not there
@@ -61,6 +66,7 @@ func Open(cfg Config, opt Options) (*Bridge, error) {
 		opt.Logger = zap.NewNop()
 	}
 	b := &Bridge{cfg: cfg, opt: opt, started: opt.Now(), history: newHistory(), recent: newRecent(opt.Now(), cfg.Ops.ShowContent)}
+	b.life, b.end = context.WithCancel(context.Background())
 	b.opt.Logger = b.recent.watch(opt.Logger)
 	b.metrics = newMetrics(b, opt.Version)
 	for _, step := range []func() error{b.openSpool, b.openRelay, b.openIngest, b.openOps} {
@@ -175,6 +181,7 @@ func (b *Bridge) openIngest() error {
 // abandon closes what a failed Open had opened.
 func (b *Bridge) abandon() error {
 	var err error
+	b.end()
 	if b.ingest != nil {
 		err = b.ingest.Close()
 	}
@@ -247,6 +254,11 @@ func (b *Bridge) stop(stopRelay context.CancelFunc, relayDone <-chan struct{}) e
 		err = nil
 	}
 	err = errors.Join(err, b.ingest.Close())
+	b.end()
+	b.verification.stop()
+	if !b.gate.since().IsZero() {
+		cancel() // nobody drains
+	}
 	left := b.relay.Drain(ctx)
 	stopRelay()
 	<-relayDone
@@ -270,9 +282,18 @@ const relayPause = time.Second
 // ends a run; the next one recovers as after a crash.
 func (b *Bridge) keepRelaying(ctx context.Context) {
 	for {
-		err := b.relay.Run(ctx)
+		run, done := b.gate.pass(ctx)
+		if run == nil {
+			return
+		}
+		err := b.relay.Run(run)
+		paused := run.Err() != nil
+		done()
 		if ctx.Err() != nil {
 			return
+		}
+		if paused {
+			continue
 		}
 		err = fmt.Errorf("the relay stopped: %w", err)
 		b.relayFault.Store(&err)

@@ -69,6 +69,9 @@ func (x *situation) relayPart(stats relay.Stats) ops.Component {
 	if s, ok := x.behind(); ok {
 		c.Level, c.Says = s.Level, c.Says+"; works off a backlog"
 	}
+	if !x.paused.IsZero() {
+		c.Level, c.Says = ops.Degraded, "paused by the operator since "+x.clock(x.paused)
+	}
 	if x.relay != nil {
 		c.Level, c.Says = ops.Degraded, x.relay.Error()
 	}
@@ -77,6 +80,9 @@ func (x *situation) relayPart(stats relay.Stats) ops.Component {
 
 func (x *situation) kafkaPart() ops.Component {
 	why, _, down := x.away()
+	if down && len(x.failing) == 0 && !x.paused.IsZero() {
+		return ops.Component{Name: "Kafka", Level: ops.Good, Says: "is sent nothing"}
+	}
 	if down {
 		return ops.Component{Name: "Kafka", Level: ops.Degraded, Says: why}
 	}

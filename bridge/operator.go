@@ -20,7 +20,7 @@ func (b *Bridge) openOps() error {
 		Now:     b.opt.Now,
 		Sources: ops.Sources{
 			Status: b.Status, Group: b.Group, Metrics: b.metrics.handler(),
-			Charts: b.charts, Events: b.recent.events, Config: b.masked(),
+			Charts: b.charts, Events: b.recent.events, Config: b.masked(), Actions: b.actions(),
 		},
 	})
 	if err := server.Listen(); err != nil {

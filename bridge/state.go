@@ -28,6 +28,7 @@ type situation struct {
 	hold       bool  // full means waiting, not refusal
 	store      error // why nothing can be stored
 	damage     error
+	paused     time.Time          // since when publishing is; zero = it is not
 	relay      error              // why the relay is down
 	sink       ops.Condition      // what Kafka does
 	failing    []publisher.Status // the worst of them
@@ -42,7 +43,7 @@ func (b *Bridge) situation(stats relay.Stats, sink ops.Condition) *situation {
 	now := b.tally()
 	x := &situation{
 		now: now.at, draining: b.draining.Load(), hold: b.cfg.Spool.WhenFull == WhenFullHold,
-		store: b.spool.Err(), damage: b.spool.Damage(), sink: sink, partitions: len(stats.Lanes),
+		paused: b.gate.since(), store: b.spool.Err(), damage: b.spool.Damage(), sink: sink, partitions: len(stats.Lanes),
 		held: max(stats.Resequence.Hold, b.cfg.Resequence.Ceiling), spool: b.spool.Stat(),
 	}
 	if fault := b.relayFault.Load(); fault != nil {
@@ -70,7 +71,7 @@ func (b *Bridge) situation(stats relay.Stats, sink ops.Condition) *situation {
 // delays them, and what is broken before what follows from it.
 func (x *situation) state() ops.State {
 	for _, judge := range []func() (ops.State, bool){
-		x.stopping, x.diskFails, x.full, x.notStored, x.overloaded, x.relayDown, x.kafka,
+		x.stopping, x.diskFails, x.full, x.notStored, x.overloaded, x.heldBack, x.relayDown, x.kafka,
 		x.refused, x.unreadable, x.slow, x.behind, x.damaged,
 	} {
 		if s, ok := judge(); ok {

@@ -37,6 +37,9 @@ func (x *situation) full() (ops.State, bool) {
 	s := ops.State{Level: ops.Trouble, Fault: ops.FaultKafka, Safe: safeInSpool}
 	const say = "The spool is full: callbacks %s%s"
 	switch why, next, down := x.away(); {
+	case !x.paused.IsZero():
+		s.Fault, s.Next = "", resumeIt
+		s.Sentence = fmt.Sprintf(say, x.turnedAway(), ", since publishing is paused by the operator since "+x.clock(x.paused))
 	case down:
 		s.Sentence, s.Next = fmt.Sprintf(say, x.turnedAway(), "; "+why), next
 	case x.spool.FreeBytes < x.spool.MinFree+x.spool.MinFree/4 && x.spool.Bytes < x.spool.MaxBytes/2:
@@ -58,6 +61,19 @@ func (x *situation) notStored() (ops.State, bool) {
 		Level: ops.Trouble, Fault: ops.FaultBridge, Sentence: "Callbacks cannot be stored: " + x.store.Error(),
 		Safe: safeInSpool, Next: "Read the bridge's log, and start it again.",
 	}, true
+}
+
+const resumeIt = "Resume publishing on the page, once what it was paused for is done."
+
+func (x *situation) heldBack() (ops.State, bool) {
+	if x.paused.IsZero() {
+		return ops.State{}, false
+	}
+	return x.urgent(ops.State{
+		Level:    ops.Degraded,
+		Sentence: "Publishing is paused by the operator since " + x.clock(x.paused) + "; callbacks are stored, " + x.room(),
+		Safe:     safeInSpool, Next: resumeIt,
+	}), true
 }
 
 func (x *situation) relayDown() (ops.State, bool) {

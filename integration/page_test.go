@@ -114,6 +114,12 @@ func withoutScript(tab *browser, b *bridge) {
 	tab.open(b.ops + "/")
 }
 
+// press gives the page its token and presses a button.
+func press(tab *browser, action string) {
+	tab.t.Helper()
+	eval[bool](tab, fmt.Sprintf("document.querySelector('#token').value = %q, document.querySelector('button[value=%s]').click(), true", opsPassword, action))
+}
+
 // TestThePageFindsAGroupInABrowser: somebody asks after message 5 of a group. The
 // form is filled in, and the page says what the group waits for, and for how long;
 // what it waits for comes, and the page says that.
@@ -121,7 +127,7 @@ func TestThePageFindsAGroupInABrowser(t *testing.T) {
 	t.Parallel()
 	tab := newBrowser(t)
 	kafka := sharedKafka(t)
-	b := startBridge(t, kafka, "resequence.hold=1m")
+	b := startBridge(t, kafka, "resequence.hold=1m", "ops.action_token="+opsPassword)
 	send := func(seq int) {
 		body := fmt.Sprintf(`{"GroupId":"@TGS#1PAGE","MsgSeq":%d,"MsgTime":1760000000,"Random":%d}`, seq, seq)
 		if a := post(t, b, query(commandAfterSend), []byte(body)); a.Status != http.StatusOK {
@@ -144,6 +150,12 @@ func TestThePageFindsAGroupInABrowser(t *testing.T) {
 	}
 	tab.shows("#found", "offset 4,")
 	tab.shows("#found", "Waits for\nnothing")
+	for action, says := range map[string]string{"pause": "Publishing is paused by the operator", "verify": "the spool was verified"} {
+		press(tab, action)
+		tab.shows("body", says)
+	}
+	press(tab, "resume")
+	tab.shows("#state", "All is well")
 	tab.calm()
 
 	// What is on the page is old, and the page says so, until it is not.

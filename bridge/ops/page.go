@@ -53,6 +53,7 @@ type view struct {
 	Charts []Chart
 	Drawn  int64 // tells one drawing of the charts from the next
 	Config string
+	May    bool // do something
 	Now    time.Time
 
 	Asked   GroupQuery // the zero value: nothing was asked
@@ -65,7 +66,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := view{
 		Title:  "chatbridge",
 		Status: p.from.Status(), Events: p.from.Events(), Charts: p.gallery.list(),
-		Config: p.from.Config, Now: p.from.Now(), Drawn: p.from.Now().Unix() / int64(galleryEvery/time.Second),
+		Config: p.from.Config, May: p.from.Actions.Token != nil, Now: p.from.Now(), Drawn: p.from.Now().Unix() / int64(galleryEvery/time.Second),
 		Asked: GroupQuery{GroupID: r.URL.Query().Get("group"), TopicID: r.URL.Query().Get("topic")},
 	}
 	if !strings.HasPrefix(v.Version, v.Title) {

@@ -46,6 +46,7 @@ type Sources struct {
 	Charts  func() []Chart                          // the last hour
 	Events  func() Events                           // what went wrong of late
 	Config  string                                  // the configuration, without its secrets
+	Actions Actions                                 // what may be done
 }
 
 // New returns a server.
@@ -81,6 +82,7 @@ func (o *Options) routes() http.Handler {
 	p := newPage(o)
 	inside.Handle("GET /{$}", p)
 	inside.Handle("GET /charts/{name}", p.gallery)
+	inside.Handle("POST /actions", o.Actions)
 	inside.HandleFunc("GET /letters/{number}", letterHandler(o.Events))
 	inside.HandleFunc("GET /page.css", asset("text/css", pageStyle))
 	inside.HandleFunc("GET /icon.svg", asset("image/svg+xml", icon))
