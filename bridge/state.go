@@ -17,6 +17,7 @@ const (
 	shortOfRoom   = time.Hour        // less room than this at the rate of the last minute is trouble
 	slowAnswer    = time.Second      // half of what the sender waits
 	slowDelivery  = 30 * time.Second // beyond what is held for its order
+	slowOfLate    = 10 * time.Second // the same, of what is in Kafka
 	fewRefusals   = 5                // a minute; strangers knock at every door
 	shareRefusals = .1
 )
@@ -72,7 +73,7 @@ func (b *Bridge) situation(stats relay.Stats, sink ops.Condition) *situation {
 func (x *situation) state() ops.State {
 	for _, judge := range []func() (ops.State, bool){
 		x.stopping, x.diskFails, x.full, x.notStored, x.overloaded, x.heldBack, x.relayDown, x.kafka,
-		x.refused, x.unreadable, x.slow, x.behind, x.damaged,
+		x.refused, x.unreadable, x.slow, x.behind, x.lately, x.damaged,
 	} {
 		if s, ok := judge(); ok {
 			return s

@@ -106,6 +106,8 @@ func TestTheStateInOneSentence(t *testing.T) {
 			"Answers are slow: one of a hundred takes longer than 1.4 s, and the sender waits 2 s", "fsync"},
 		"catching up": {func(x *situation) { x.oldest, x.spool.Records = x.now.Add(-14*time.Minute), 12345 }, ops.Degraded, ops.FaultKafka,
 			"Kafka takes events, and the bridge works off a backlog: 12345 callbacks, the oldest 14 min old; 10.9 GiB (3 h at this rate) free", "Wait"},
+		"after an outage": {func(x *situation) { x.pace.settle = 29 * time.Second }, ops.Degraded, ops.FaultKafka,
+			"Kafka takes events, but of late it was slow: 99 of 100 of the last minute were there within 29.0 s", "outage"},
 		"held for order": {func(x *situation) { x.oldest, x.held = x.now.Add(-time.Minute), time.Minute }, ops.Good, "", "All is well", ""},
 		"damage": {func(x *situation) {
 			x.damage, x.spool.Lost = &spool.CorruptError{Segment: "1.seg", Offset: 5, Err: io.ErrUnexpectedEOF}, 2
