@@ -58,6 +58,11 @@ lint: ## gofmt, go vet, staticcheck, tidy module files, known vulnerabilities (w
 race: ## run the tests under the race detector, on an embedded Kafka
 	CHATBRIDGE_TEST_KAFKA=fake $(GO) test -race ./...
 
+.PHONY: page
+page: ## try the operator's page in Chromium on a real Kafka (needs chromium and npm), and take its pictures for docs/screenshots
+	CHATBRIDGE_TEST_BROWSER=1 CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 30m -v -run 'TestThePage' ./integration \
+		-chatbridge.pictures=$(CURDIR)/docs/screenshots
+
 .PHONY: chaos
 chaos: ## play every fault under load on a real Kafka, for about MINUTES (60 is the full form); SEED repeats a schedule
 	@mkdir -p bin && rm -f bin/chaos.md
@@ -97,7 +102,7 @@ image: ## build the image IMAGE:VERSION, also as IMAGE:latest (a static program 
 up: image ## run Kafka and chatbridge in containers, at 127.0.0.1:8080; what they store stays over make down
 	integration/kafka/get image $(newest)
 	BRIDGE_IMAGE=$(IMAGE):$(VERSION) KAFKA_VERSION=$(newest) $(COMPOSE) up -d
-	@echo "post to http://127.0.0.1:$${BRIDGE_PORT:-8080}/callback, look at http://127.0.0.1:$${OPS_PORT:-9090}/; make down ends it"
+	@echo "post to http://127.0.0.1:$${BRIDGE_PORT:-8080}/callback, look at http://127.0.0.1:$${OPS_PORT:-9090}/ (user operator, password $${OPS_PASSWORD:-on-this-machine-only}); make down ends it"
 
 .PHONY: down
 down: ## stop what make up started, and keep what it stored

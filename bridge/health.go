@@ -2,8 +2,6 @@ package bridge
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/chatbridge/chatbridge/bridge/ops"
@@ -22,6 +20,9 @@ func (b *Bridge) Status() ops.Status {
 		Parts:   b.parts(stats),
 	}
 	s.Sink = b.sink(stats, s.Parts)
+	if note := b.verification.note(); note != "" {
+		s.Notes = append(s.Notes, note)
+	}
 	if err := b.spool.Damage(); err != nil {
 		s.Notes = append(s.Notes, err.Error())
 	}
@@ -29,6 +30,8 @@ func (b *Bridge) Status() ops.Status {
 		s.Notes = append(s.Notes, w.Key+" "+w.Message)
 	}
 	s.Figures = b.figures(stats)
+	x := b.situation(stats, s.Sink)
+	s.State, s.Components = x.state(), x.components(stats)
 	return s
 }
 
@@ -48,6 +51,9 @@ func (b *Bridge) ready() ops.Condition {
 // sink says whether Kafka takes what is published.
 func (b *Bridge) sink(stats relay.Stats, parts []ops.SinkPart) ops.Condition {
 	var c ops.Condition
+	if since := b.gate.since(); !since.IsZero() {
+		c.Reasons = append(c.Reasons, "publishing is paused by the operator since "+since.UTC().Format(time.RFC3339)+"; resume it on the page")
+	}
 	if fault := b.relayFault.Load(); fault != nil {
 		c.Reasons = append(c.Reasons, (*fault).Error())
 	}
@@ -142,16 +148,4 @@ func (b *Bridge) figures(stats relay.Stats) []ops.Figure {
 		{Name: "duplicates dropped", Value: fmt.Sprint(r.Duplicates)},
 		{Name: "numbers skipped", Value: fmt.Sprint(r.Missing)},
 	}
-}
-
-// about is a size for people: with one decimal of the unit that fits.
-func about(bytes int64) string {
-	n, unit := float64(bytes), "B"
-	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if n < 1024 {
-			break
-		}
-		n, unit = n/1024, larger
-	}
-	return strconv.FormatFloat(math.Round(n*10)/10, 'f', -1, 64) + " " + unit
 }

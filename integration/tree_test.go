@@ -68,6 +68,7 @@ func doors() []door {
 		{"github.com/prometheus/", func(file string) bool {
 			return in("bridge")(file) && strings.HasPrefix(filepath.Base(file), "metrics")
 		}, "bridge/metrics*.go"},
+		{"github.com/go-analyze/charts", func(file string) bool { return filepath.ToSlash(file) == "bridge/ops/chart.go" }, "bridge/ops/chart.go"},
 		{"github.com/spf13/cobra", in("cmd/chatbridge"), "cmd/chatbridge"},
 		{"go.yaml.in/yaml", in("bridge"), "bridge"},
 		{"github.com/RoaringBitmap/roaring", func(file string) bool {
@@ -75,6 +76,7 @@ func doors() []door {
 		}, "bridge/relay/positions.go"},
 		{"github.com/grafana/", in("deploy/dashboard"), "deploy/dashboard"},
 		{"github.com/testcontainers/", nowhere, "tests in integration"},
+		{"github.com/chromedp/", nowhere, "tests in integration"},
 		{"github.com/moby/", nowhere, "tests in integration"},
 		{"github.com/twmb/franz-go/pkg/kfake", func(file string) bool {
 			return filepath.ToSlash(file) == "cmd/chatbridge/dev_kafka.go"

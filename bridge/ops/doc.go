@@ -1,7 +1,11 @@
 // Package ops is the operator's own listener.
 //
-//	/          the page: the state of every part, for people
+//	/          the page, for people: the state in one sentence and of every part, the
+//	           last hour, what went wrong of late; ?group=<GroupId> finds a group
+//	/charts/   its pictures, as SVG; /letters/ bodies of dead letters, where they are
+//	           to be shown
 //	/status    the same as JSON
+//	/group     what is known of one group, as JSON: ?group=<GroupId>[&topic=<TopicId>]
 //	/metrics   Prometheus
 //	/livez     200 as long as the process answers
 //	/readyz    200 while callbacks can be stored; 503 with the reasons otherwise.
@@ -10,7 +14,8 @@
 //	/sinkz     200 while Kafka takes what is published; 503 with the reasons otherwise
 //
 // It shows no message and no secret, but it says how much goes through and what
-// is wrong, so it listens on loopback unless it is told otherwise. The package
-// imports none of ours: it is handed a function that returns a [Status], and
-// every view is made from one.
+// is wrong. So all but /livez and /readyz, which probes ask for and which cannot
+// log in, is behind a [Door]: a password, a client's certificate, or, on loopback,
+// nothing but the listener's own name. The package imports none of ours: it is
+// handed functions that return a [Status], of which every view is made, and a [Group].
 package ops

@@ -3,19 +3,15 @@ package ops
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
+	"log"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"time"
 )
-
-//go:embed page.html.tmpl
-var pageSource string
 
 // Server is the operator's listener: New, Listen, Serve, Close.
 type Server struct {
@@ -33,33 +29,74 @@ const (
 	maxHeader     = 16 << 10
 )
 
-// New returns a server for address. status is called for each view, by many
-// goroutines; metrics serves /metrics.
-func New(address string, status func() Status, metrics http.Handler) *Server {
-	page := template.Must(template.New("page").Parse(pageSource))
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { s := status(); writeCondition(w, s.Ready, s.Ready) })
-	mux.HandleFunc("GET /sinkz", func(w http.ResponseWriter, _ *http.Request) {
-		s := status()
+// Options is what a Server shows, where, and to whom.
+type Options struct {
+	Address string
+	Door    Door
+	Log     *log.Logger      // what net/http has to say: strangers' handshakes, and panics
+	Now     func() time.Time // nil = time.Now
+	Sources
+}
+
+// Sources are what the listener shows. Many goroutines call them.
+type Sources struct {
+	Status  func() Status                           // for each view
+	Ready   func() Condition                        // for /readyz, which anybody may ask: it costs next to nothing
+	Group   func(context.Context, GroupQuery) Group // for /group
+	Metrics http.Handler                            // for /metrics
+	Charts  func() []Chart                          // the last hour
+	Events  func() Events                           // what went wrong of late
+	Config  string                                  // the configuration, without its secrets
+	Actions Actions                                 // what may be done
+}
+
+// New returns a server.
+func New(o Options) *Server {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Server{
+		address: o.Address,
+		http: &http.Server{
+			Handler: harden(o.routes()), TLSConfig: o.Door.TLS,
+			ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
+			WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+			ErrorLog: o.Log,
+		},
+	}
+}
+
+// routes are two that are open, for probes, which cannot log in, and the others
+// behind the door.
+func (o *Options) routes() http.Handler {
+	inside := http.NewServeMux()
+	inside.Handle("GET /metrics", o.Metrics)
+	inside.HandleFunc("GET /sinkz", func(w http.ResponseWriter, _ *http.Request) {
+		s := o.Status()
 		writeCondition(w, s.Sink, struct {
 			Condition
 			Partitions []SinkPart `json:"partitions"`
 		}{s.Sink, s.Parts})
 	})
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, status()) })
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(w, page, status()) })
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return &Server{
-		address: address,
-		http: &http.Server{
-			Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
-			WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		},
-	}
+	inside.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, o.Status()) })
+	inside.HandleFunc("GET /group", groupHandler(o.Group))
+	p := newPage(o)
+	inside.Handle("GET /{$}", p)
+	inside.Handle("GET /charts/{name}", p.gallery)
+	inside.Handle("POST /actions", o.Actions)
+	inside.HandleFunc("GET /letters/{number}", letterHandler(o.Events))
+	inside.HandleFunc("GET /page.css", asset("text/css", pageStyle))
+	inside.HandleFunc("GET /icon.svg", asset("image/svg+xml", icon))
+	inside.HandleFunc("GET /page.js", asset("text/javascript", pageScript))
+	inside.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too
+	inside.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	inside.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+
+	all := http.NewServeMux()
+	all.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
+	all.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { c := o.Ready(); writeCondition(w, c, c) })
+	all.Handle("/", o.Door.guard(inside))
+	return all
 }
 
 // Listen binds the address.
@@ -77,7 +114,11 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Serve answers until Close; nil then.
 func (s *Server) Serve() error {
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.http.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") } // the configuration has the certificate
+	}
+	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the operator on %s: %w", s.address, err)
 	}
 	return nil
@@ -113,20 +154,6 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
-}
-
-func writePage(w http.ResponseWriter, page *template.Template, s Status) {
-	var b bytes.Buffer
-	if err := page.Execute(&b, s); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	h.Set("Cache-Control", "no-store")
 	_, _ = w.Write(b.Bytes())
 }

@@ -23,15 +23,21 @@ var update = flag.Bool("update", false, "write the golden files; commit only dif
 
 func good() Status {
 	return Status{
+		State:   State{Level: Good, Sentence: "All is well: 512 callbacks/s, 99 of 100 published within 12 ms"},
 		Version: "v1.2.3", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Ready: Condition{OK: true}, Sink: Condition{OK: true},
-		Figures: []Figure{{Name: "spool", Value: "3 records"}},
-		Parts:   []SinkPart{{Topic: "events", Partition: 0, OK: true, Open: 3, Oldest: "12ms"}},
+		Components: []Component{{Name: "Kafka", Level: Good, Says: "takes events; 12 partitions"}},
+		Figures:    []Figure{{Name: "spool", Value: "3 records"}},
+		Parts:      []SinkPart{{Topic: "events", Partition: 0, OK: true, Open: 3, Oldest: "12ms"}},
 	}
 }
 
 func bad() Status {
 	s := good()
+	s.State = State{
+		Level: Trouble, Fault: FaultKafka, Sentence: "The spool is full: callbacks are refused; Kafka is unreachable since 14:02 UTC",
+		Safe: "What was answered OK is safe.", Next: "Nothing listens at k:9092 <now>.",
+	}
 	s.Ready = Condition{Reasons: []string{"the spool is full: <free> some disk"}}
 	s.Sink = Condition{Reasons: []string{"topic events, partition 0: no leader"}}
 	s.Parts[0].OK, s.Parts[0].Reason, s.Parts[0].Attempts = false, "no leader", 7
@@ -39,10 +45,23 @@ func bad() Status {
 	return s
 }
 
+func sources(status Status) Sources {
+	return Sources{
+		Status:  func() Status { return status },
+		Ready:   func() Condition { return status.Ready },
+		Group:   func(_ context.Context, q GroupQuery) Group { return group(q) },
+		Metrics: http.NotFoundHandler(),
+		Charts:  hour,
+		Events:  events,
+		Config:  "ops:\n  password: '********'\n",
+	}
+}
+
 // serve starts a server that shows status, and returns its base URL.
 func serve(t *testing.T, status Status) string {
 	t.Helper()
-	s := New("127.0.0.1:0", func() Status { return status }, http.NotFoundHandler())
+	at := func() time.Time { return time.Date(2026, 1, 2, 4, 0, 0, 0, time.UTC) }
+	s := New(Options{Address: "127.0.0.1:0", Now: at, Sources: sources(status)})
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +159,7 @@ func TestSinkzNamesThePartitionsAndTheirReasons(t *testing.T) {
 
 func TestATakenPortIsNamedWithItsKey(t *testing.T) {
 	base := serve(t, good())
-	err := New(strings.TrimPrefix(base, "http://"), func() Status { return good() }, http.NotFoundHandler()).Listen()
+	err := New(Options{Address: strings.TrimPrefix(base, "http://"), Sources: sources(good())}).Listen()
 	if err == nil || !strings.Contains(err.Error(), "ops.listen") {
 		t.Errorf("Listen on a taken port = %v; want an error that names ops.listen", err)
 	}

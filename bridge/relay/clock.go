@@ -95,6 +95,13 @@ func (c *laneClock) read() (ns int64, ticking bool) {
 	return c.reached, !c.since.IsZero()
 }
 
+// look is read for whoever only looks: no reading is given out.
+func (c *laneClock) look() (ns int64, ticking bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.reached, c.readingLocked()), !c.since.IsZero()
+}
+
 func (c *laneClock) readingLocked() int64 {
 	if c.since.IsZero() {
 		return c.base

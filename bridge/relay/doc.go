@@ -14,7 +14,8 @@
 //   - A partition that Kafka cannot serve holds up its own groups only.
 //   - Memory is bounded whatever the backlog (P8): what waits between spool and
 //     Kafka by queueBytes, what waits for order by heldBytes, what is remembered
-//     of streams by streamBytes. Everything else stays in the spool.
+//     of streams by streamBytes, and what is kept for whoever asks after a group
+//     by recentStreams. Everything else stays in the spool.
 //   - Time is the spool's: see laneClock. A backlog is resequenced as it would
 //     have been live.
 //
@@ -81,6 +82,17 @@
 // topic's tail, read by time, has it already.
 //
 // Each is said in the log and to Hooks.TopicChanged.
+//
+// # Asking after a group
+//
+// Group shows what a group's streams wait for. The next number, what is held and
+// until when, and the holes that it waits for are the resequencer's own state. The
+// last holes, the counts of late ones and duplicates, and what was published last
+// are not worth a place in the state of each of a million streams: a table of a
+// fixed size has them for the streams that were used last (recent.go), since they
+// came into it, and not over a restart. Nothing depends on them. The names of streams are
+// digests; those of a group are told by the hash of the GroupId in them, and get
+// their names back from that table, from what they hold, or from the question.
 //
 // # Goroutines
 //

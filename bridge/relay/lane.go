@@ -59,15 +59,16 @@ type lane struct {
 	replay    *replay          // nil once nothing that the former run handled can come any more
 	holding   bool             // order waits for a deadline and wants to see time pass
 	trouble   error            // why the partition's tail cannot be read; nil otherwise
+	recent    recent           // for whoever asks after a group
 }
 
-func newLane(r *Relay, id int, s *laneState) *lane {
+func newLane(r *Relay, id, lanes int, s *laneState) *lane {
 	return &lane{
 		id: id, relay: r, partition: r.client.Partition(r.opt.Topic, id),
 		clock: laneClock{now: r.opt.Now},
 		wake:  make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		from: s.low, through: max(s.low, 1) - 1, next: s.next,
-		buffer: s.buffer, replay: newReplay(s),
+		buffer: s.buffer, replay: newReplay(s), recent: newRecent(lanes),
 	}
 }
 
@@ -251,6 +252,7 @@ const timerSlack = 100 * time.Microsecond
 func (l *lane) passLocked(d *verdict) {
 	o := d.Item.Value
 	l.relay.opt.Hooks.decided(d)
+	l.recent.decided(d)
 	if d.Verdict == resequence.Duplicate {
 		l.finishLocked(o.position)
 		return

@@ -274,7 +274,7 @@ func (r *Relay) build(s *restored) {
 	r.laneBytes = max(r.queueBytes/int64(len(lanes)), leastLaneBytes)
 	d := newDispatcher(lanes, func(from spool.Position) Reader { return r.opt.Spool.NewReader(from) })
 	for i := range lanes {
-		lanes[i] = newLane(r, i, &s.lanes[i])
+		lanes[i] = newLane(r, i, len(lanes), &s.lanes[i])
 		lanes[i].dispatcher = d
 	}
 	r.mu.Lock()

@@ -203,9 +203,10 @@ func (l *lane) settle(batch []*outgoing, next int64) error {
 		id = l.identity
 		anew = next < l.next // offsets only rise, but for those of a topic that was made anew
 		l.next = next
-		for _, o := range batch {
+		for i, o := range batch {
 			l.unsettled.finish(o.position)
 			l.queued -= o.size()
+			l.recent.published(o, next-int64(len(batch)-i), now)
 		}
 		l.inflight, l.announced = l.inflight[len(batch):], 0
 		l.wakeSendLocked()

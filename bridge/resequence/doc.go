@@ -176,6 +176,11 @@
 // duplicate only as far as the windows reach: the caller must not push again
 // what it knows to be published.
 //
+// # Looking
+//
+// View shows one stream, and Keys the names of all, a part at a time. Neither is
+// a use of a stream, and neither changes anything.
+//
 // # Invariants
 //
 // Checked after each step of the tests, against a slow twin:

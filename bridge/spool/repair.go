@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ func repair(d disk.FS, dir string) (RepairReport, error) {
 }
 
 func repairLocked(d disk.FS, dir string) (r RepairReport, err error) {
-	if r.Before, err = verify(d, dir); err != nil {
+	if r.Before, err = verify(context.Background(), d, dir); err != nil {
 		return r, err
 	}
 	l, err := list(d, dir)

@@ -41,7 +41,7 @@ func TestToolsOnAHealthySpool(t *testing.T) {
 			t.Errorf("from %d: %d records", from, len(got))
 		}
 	}
-	r, err := verify(d.Boot(nil), testDir)
+	r, err := verify(t.Context(), d.Boot(nil), testDir)
 	must(t, err)
 	records := int64(0)
 	for i, s := range r.Segments {
@@ -63,7 +63,7 @@ func TestToolsWithoutASpool(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "none")
 	_, err1 := Inspect(dir)
-	_, err2 := Verify(dir)
+	_, err2 := Verify(t.Context(), dir)
 	_, err3 := Repair(dir)
 	for _, err := range []error{err1, err2, err3, Walk(dir, 0, nil)} {
 		if err == nil || !strings.Contains(err.Error(), dir) {
@@ -109,7 +109,7 @@ func TestToolsOnALiveSpool(t *testing.T) {
 			last = e.Position
 			return nil
 		}))
-		r, err := verify(v, testDir)
+		r, err := verify(t.Context(), v, testDir)
 		must(t, err)
 		if r.Damaged() {
 			t.Fatalf("%+v", r)
@@ -169,7 +169,7 @@ func TestVerifyFindsAndRepairMends(t *testing.T) {
 			for _, name := range d.Names(testDir) {
 				damaged[name] = string(d.Bytes(filepath.Join(testDir, name)))
 			}
-			r, err := verify(d.Boot(nil), testDir)
+			r, err := verify(t.Context(), d.Boot(nil), testDir)
 			must(t, err)
 			if r.Damaged() != (c.kept > 0) {
 				t.Fatalf("verify: %+v", r)
@@ -184,7 +184,7 @@ func TestVerifyFindsAndRepairMends(t *testing.T) {
 					t.Fatalf("%s is not the file as it was", kept)
 				}
 			}
-			r, err = verify(d.Boot(nil), testDir)
+			r, err = verify(t.Context(), d.Boot(nil), testDir)
 			must(t, err)
 			if r.Damaged() {
 				t.Fatalf("after repair: %+v", r)
@@ -279,7 +279,7 @@ func TestVerifyKnowsWhatIsVoid(t *testing.T) {
 	f.broken.Store(true)
 	appendBody(t, s, strings.Repeat("two", 10))
 	must(t, s.Close())
-	r, err := verify(d.Boot(nil), testDir)
+	r, err := verify(t.Context(), d.Boot(nil), testDir)
 	must(t, err)
 	if r.Damaged() || len(r.Segments) != 2 || r.Segments[0].Records != 1 || r.Segments[0].Void != 1 || r.Segments[1].Records != 1 {
 		t.Fatalf("%+v", r)
