@@ -118,3 +118,15 @@ func TestGoodTrafficIsSilent(t *testing.T) {
 		t.Errorf("log: %s", logs)
 	}
 }
+
+// P7: who the log says was refused is who is connected, not who they claim to be.
+func TestNobodyClaimsAnothersAddress(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	p := f.dial(t)
+	p.send(request("POST", path+"?SdkAppid=1", "x", "X-Forwarded-For: 203.0.113.9", "X-Real-IP: 203.0.113.9"))
+	p.receive()
+	if lines := f.lines(t); len(lines) != 1 || lines[0]["peer"] != "127.0.0.1" {
+		t.Errorf("logged %v; want one line, of the peer 127.0.0.1", lines)
+	}
+}
