@@ -96,6 +96,7 @@ func TestRunbookKafkaAwayUntilTheSpoolIsFull(t *testing.T) {
 	r.follows("SinkDown critical", `"ok": false`, `nothing listens at`, `^chatbridge_spool_oldest_age_seconds `)
 	send(r.bridge, ledger, "--rate", "0", "--count", "6000", "--body-size", "65536")
 	r.follows("DiskFilling warning", `^chatbridge_spool_max_bytes 2.68435456e\+08`, `^chatbridge_sink_ok 0`, `256`)
+	r.follows("DiskFilling critical", `^chatbridge_spool_bytes 2.68435456e\+08`)
 	r.follows("NotReady critical", `"ok": false`, `full`, `^chatbridge_sink_ok 0`)
 	r.follows("CallbacksLost critical", `outcome="full"\} [1-9]`)
 	kafka.start()
@@ -169,6 +170,32 @@ func slowly(t testing.TB, b *bridge, pause time.Duration) {
 	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) {
 		t.Errorf("a body that took %v was answered %q, %v", pause, answer, err)
 	}
+}
+
+// TestRunbookSlowKafka: P3, P4. Each answer of Kafka takes three seconds, and one
+// group has much to say: what it said first waits for more than a minute. Then the
+// network is mended.
+func TestRunbookSlowKafka(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	needsReal(t, "the runbook's alert for a slow Kafka, behind a proxy")
+	needsOwn(t, "the runbook's alert for a slow Kafka, behind a proxy")
+	slow := listener{name: "SLOW", protocol: "PLAINTEXT", advertised: []int{freePort(t)}}
+	kafka := startKafka(t, spec{listeners: []listener{slow}})
+	way := newPassage(t, slow.advertised[0], kafka.nodes[0].ports[slow.name])
+	r := read(t, newBridge(t, kafka, "kafka.brokers="+kafka.advertisedAt(slow), "kafka.compression=none"))
+	ledger := newLedger(t)
+	said := func(count int) {
+		send(r.bridge, ledger, "--groups", "1", "--topics", "0", "--rate", "0", "--count", itoa(count), "--body-size", "65536")
+	}
+	said(20)
+	r.drained()
+	way.spoil("latency", down, map[string]int{"latency": 3000})
+	said(700)
+	r.follows("Lagging warning", `^chatbridge_partition_lag_seconds\{partition="\d+"\} (6\d|[7-9]\d|\d{3})\.`, `^chatbridge_publish_seconds_count`)
+	way.mended()
+	r.clears(r.bridge, "Lagging warning")
+	t.Log(audit(r.bridge, ledger))
 }
 
 // TestRunbookDamage: P1. A byte rots on the disk. The rest is published; the alert
