@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -10,6 +11,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/chatbridge/chatbridge/schema"
 )
 
 // journal writes what happened to requests, and at most one line a second for
@@ -59,12 +62,8 @@ func (j *journal) answered(v *verdict, peer func() string) {
 	if entry == nil {
 		return
 	}
-	why := v.sentence
-	if why == "" {
-		why = r.sentence
-	}
 	fields := []zap.Field{
-		zap.String("outcome", r.name), zap.Int("status", r.status), zap.String("why", why),
+		zap.String("outcome", r.name), zap.Int("status", r.status), zap.String("why", v.why()),
 		zap.String("peer", peer()), zap.Int64("omitted", omitted),
 	}
 	if v.appID != 0 {
@@ -74,6 +73,20 @@ func (j *journal) answered(v *verdict, peer func() string) {
 		fields = append(fields, zap.Error(v.err))
 	}
 	entry.Write(fields...)
+}
+
+// why is the sentence for the log. Of a body that is not understood it is the
+// reason's code: the sentence of the answer may quote the body.
+func (v *verdict) why() string {
+	var unreadable *schema.UnreadableError
+	switch {
+	case errors.As(v.err, &unreadable):
+		return string(unreadable.Reason)
+	case v.sentence != "":
+		return v.sentence
+	default:
+		return v.outcome.rule().sentence
+	}
 }
 
 // panicked writes down a fault of this program. It runs where the panic is recovered.

@@ -87,6 +87,19 @@ func TestSecretsAndBodiesAreNeverLogged(t *testing.T) {
 	} {
 		exchange(raw)
 	}
+	said := f.logs.String() + answers.String()
+	// Of a body that is not understood the answer may quote its command, to him who
+	// sent it; the log may not.
+	for _, body := range []string{
+		`{"GroupId":"g","CallbackCommand":"s3cr3t"}`, `{"GroupId":"g","s3cr3t":1,"s3cr3t":2}`, `{"GroupId":["s3cr3t"]}`,
+		`{"GroupId":"g","Text":"s3cr3t\q"}`, `s3cr3t`, `{"GroupId":"g","Text":"s3cr3t`,
+	} {
+		logged := len(f.logs.String())
+		exchange(request("POST", path+"?SdkAppid=1400000002&CallbackCommand="+message, body))
+		if line := f.logs.String()[logged:]; !strings.Contains(line, `"outcome":"unreadable"`) || strings.Contains(line, "s3cr3t") {
+			t.Errorf("body %s: logged %s", body, line)
+		}
+	}
 	f.store.mu.Lock()
 	f.store.panics = goodBody + token + path
 	f.store.mu.Unlock()
@@ -94,7 +107,7 @@ func TestSecretsAndBodiesAreNeverLogged(t *testing.T) {
 	if _, err := f.journal.Write([]byte("http: something about " + path + "\n")); err != nil {
 		t.Fatal(err)
 	}
-	said := f.logs.String() + answers.String()
+	said += f.logs.String()
 	signature := hexSign(token, "1760000000")
 	for _, secret := range []string{"s3cr3t", token, oldToken, "another-token", signature, "hello", "2ABCDEFGH", "user_10086"} {
 		if at := strings.Index(said, secret); at >= 0 {
