@@ -22,7 +22,7 @@ func (f *fixture) lines(t *testing.T) []map[string]any {
 	return lines
 }
 
-// P7: a flood of refused requests writes one line a second for each outcome, and the
+// P7: a flood of refused requests writes one line a minute for each outcome, and the
 // next line says how many were left out.
 func TestFloodOfRefusalsIsNoFloodOfLogLines(t *testing.T) {
 	t.Parallel()
@@ -37,7 +37,7 @@ func TestFloodOfRefusalsIsNoFloodOfLogLines(t *testing.T) {
 	if lines := f.lines(t); len(lines) != 2 {
 		t.Errorf("%d lines: %v", len(lines), lines)
 	}
-	f.seconds.Add(1)
+	f.seconds.Add(60)
 	p.send(request("POST", path+"?SdkAppid=1", "x"))
 	p.receive()
 	lines := f.lines(t)
@@ -66,7 +66,7 @@ func TestSecretsAndBodiesAreNeverLogged(t *testing.T) {
 	})
 	var answers strings.Builder
 	exchange := func(raw string) {
-		f.seconds.Add(1) // or only the first of each outcome would be logged
+		f.seconds.Add(-1) // a clock that is set back lets a line pass; else only the first of each outcome would be logged
 		p := f.dial(t)
 		_, _ = io.WriteString(p.Conn, raw) // what is refused early may not be read to its end
 		_ = p.CloseWrite()

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
 	"github.com/chatbridge/chatbridge/bridge/resequence"
 	"github.com/chatbridge/chatbridge/bridge/spool"
 	"github.com/chatbridge/chatbridge/publisher"
@@ -77,6 +78,8 @@ type Relay struct {
 
 	doubtful   bool         // the checkpoint may have lost its end, and with it what was announced last
 	recovering atomic.Int32 // lanes that do not know yet what of the former run arrived
+
+	tailLine, countLine, fatalLine loglimit.Limit
 
 	mu         sync.Mutex // guards the fields below; a run writes them, Stats and Drain read them
 	trouble    error
@@ -248,7 +251,7 @@ func (r *Relay) partitionCount(ctx context.Context) (int, error) {
 			err = fmt.Errorf("topic %s has no partitions yet", r.opt.Topic)
 		}
 		r.setTrouble(err)
-		r.opt.Logger.Warn("kafka does not tell the topic's partitions yet; records wait in the spool", zap.Error(err))
+		r.countLine.Warn(r.opt.Logger, r.opt.Now(), "kafka does not tell the topic's partitions yet; records wait in the spool", zap.Error(err))
 		if err := pause(ctx, backoff(attempt)); err != nil {
 			return 0, err
 		}

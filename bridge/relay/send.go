@@ -145,7 +145,7 @@ func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Ide
 		}
 		return l.publish(ctx, batch[half:], nil)
 	case errors.As(err, &fatal):
-		l.logger().Error("kafka refuses everything; trying again later", zap.Error(err), zap.Duration("after", fatalPause))
+		l.relay.fatalLine.Error(l.logger(), l.relay.opt.Now(), "kafka refuses everything; trying again later", zap.Error(err), zap.Duration("after", fatalPause))
 		if err := pause(ctx, fatalPause); err != nil {
 			return err
 		}
