@@ -53,6 +53,7 @@ type Bridge struct {
 	end          context.CancelFunc
 
 	summary *summary
+	tracing *tracing // nil: off
 
 	relayLine loglimit.Limit
 
@@ -75,7 +76,7 @@ func Open(cfg Config, opt Options) (*Bridge, error) {
 	b.opt.Logger = b.recent.watch(opt.Logger)
 	b.opt.Hooks, b.opt.Answered = b.summary.relayHooks(opt.Hooks), b.summary.answered(opt.Answered)
 	b.metrics = newMetrics(b, opt.Version)
-	for _, step := range []func() error{b.openSpool, b.openRelay, b.openIngest, b.openOps} {
+	for _, step := range []func() error{b.openTracing, b.openSpool, b.openRelay, b.openIngest, b.openOps} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, b.abandon())
 		}
@@ -126,7 +127,8 @@ func (b *Bridge) openRelay() error {
 		LargeDir:        filepath.Clean(b.cfg.Spool.Dir) + "-large",
 		Resequence:      b.cfg.Resequence.buffer(),
 		Logger:          b.opt.Logger.Named("relay"),
-		Hooks:           b.recent.relayHooks(b.metrics.relayHooks(b.opt.Hooks)),
+		Hooks:           b.relayHooks(),
+		TraceHeaders:    b.tracing != nil,
 		Boot:            bootID(),
 		Now:             b.opt.Now,
 	})
@@ -163,6 +165,7 @@ func (b *Bridge) openIngest() error {
 		TLS:            ingest.TLS{CertFile: b.cfg.HTTP.TLS.CertFile, KeyFile: b.cfg.HTTP.TLS.KeyFile},
 		MaxBody:        int64(b.cfg.HTTP.MaxBody),
 		StoreCallbacks: b.cfg.Kafka.CallbacksTopic != "",
+		Tracer:         b.tracing.forIngest(),
 	}
 	if b.cfg.Spool.WhenFull == WhenFullHold {
 		cfg.WhenFull = ingest.Hold
@@ -198,6 +201,7 @@ func (b *Bridge) abandon() error {
 	if b.spool != nil {
 		err = errors.Join(err, b.spool.Close())
 	}
+	b.tracing.close()
 	return err
 }
 
@@ -276,6 +280,7 @@ func (b *Bridge) stop(stopRelay context.CancelFunc, relayDone <-chan struct{}) e
 	b.client.Close()
 	held := b.spool.Stat().Records
 	err = errors.Join(err, b.spool.Close())
+	b.tracing.close()
 	// The deadline is for draining; closing the listener needs a moment of its own.
 	closing, done := context.WithTimeout(context.Background(), time.Second)
 	defer done()

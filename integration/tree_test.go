@@ -70,6 +70,9 @@ func doors() []door {
 			return in("bridge")(file) && strings.HasPrefix(filepath.Base(file), "metrics")
 		}, "bridge/metrics*.go"},
 		{"github.com/go-analyze/charts", func(file string) bool { return filepath.ToSlash(file) == "bridge/ops/chart.go" }, "bridge/ops/chart.go"},
+		{"go.opentelemetry.io/", func(file string) bool {
+			return in("bridge")(file) && strings.HasPrefix(filepath.Base(file), "tracing")
+		}, "bridge/tracing*.go"},
 		{"github.com/spf13/cobra", in("cmd/chatbridge"), "cmd/chatbridge"},
 		{"go.yaml.in/yaml", in("bridge"), "bridge"},
 		{"github.com/RoaringBitmap/roaring", func(file string) bool {

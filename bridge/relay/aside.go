@@ -36,7 +36,8 @@ func newLetter(e *spool.Entry, reason schema.Reason, detail string) *letter {
 
 func (m *letter) message() publisher.Message {
 	var headers []schema.Header
-	query := string(m.record.Query)
+	asItCame, _ := spool.CutTrace(m.record.Query)
+	query := string(asItCame)
 	if m.reason == "" {
 		headers = schema.CallbackHeaders(m.command, query, m.record.ReceivedAt)
 	} else {

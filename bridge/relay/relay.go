@@ -36,6 +36,10 @@ type Options struct {
 	Resequence resequence.Config // Budget and StateBytes are the relay's to set
 	Linger     time.Duration     // how long a small batch waits for company; 0 = 2 ms
 
+	// TraceHeaders: a record whose callback was stored with a trace carries it, in
+	// the headers traceparent and tracestate.
+	TraceHeaders bool
+
 	Logger *zap.Logger
 	Hooks  Hooks
 	Now    func() time.Time // nil = time.Now
