@@ -31,7 +31,7 @@ type outgoing struct {
 type verdict = resequence.Decision[*outgoing]
 
 // size is what it counts for in the lane.
-func (o *outgoing) size() int64 { return int64(len(o.value)) + outgoingOverhead }
+func (o *outgoing) size() int64 { return int64(len(o.value)+len(o.trace)) + outgoingOverhead }
 
 // decide takes over what the resequencer said of it.
 func (o *outgoing) decide(v *verdict) {

@@ -91,7 +91,7 @@ func (l *lane) cut(ctx context.Context) ([]*outgoing, error) {
 func (l *lane) batchLocked() (n int, full bool) {
 	bytes := 0
 	for n < len(l.out) && n < maxBatchRecords {
-		bytes += len(l.out[n].value) + recordEnvelope
+		bytes += len(l.out[n].value) + len(l.out[n].trace) + recordEnvelope
 		if n > 0 && bytes > l.relay.batchBytes {
 			return n, true
 		}
