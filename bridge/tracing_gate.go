@@ -16,18 +16,18 @@ import (
 type spanGate struct {
 	sdk.SpanProcessor // the queue; what leaves it goes to exit
 	exit              *spanExit
-	line              loglimit.Limit
+	droppedLine       loglimit.Limit
 }
 
 // spanExit stands behind the queue and takes what the collector says, which would
 // otherwise go to standard error.
 type spanExit struct {
 	sdk.SpanExporter
-	log     *zap.Logger
-	now     func() time.Time
-	counted countSpans
-	waiting atomic.Int64 // in the queue or on their way
-	line    loglimit.Limit
+	log        *zap.Logger
+	now        func() time.Time
+	counted    countSpans
+	waiting    atomic.Int64 // in the queue or on their way
+	failedLine loglimit.Limit
 }
 
 // newSpanGate puts a queue between the two.
@@ -42,7 +42,7 @@ func (g *spanGate) OnEnd(s sdk.ReadOnlySpan) {
 	if e.waiting.Add(1) > maxSpans {
 		e.waiting.Add(-1)
 		e.counted(spanDropped, 1)
-		g.line.Warn(e.log, e.now(), "spans are dropped: the collector is slower than they come")
+		g.droppedLine.Warn(e.log, e.now(), "spans are dropped: the collector is slower than they come")
 		return
 	}
 	g.SpanProcessor.OnEnd(s)
@@ -53,7 +53,7 @@ func (e *spanExit) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) er
 	defer e.waiting.Add(-int64(len(spans)))
 	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
 		e.counted(spanFailed, len(spans))
-		e.line.Warn(e.log, e.now(), "the collector does not take spans", zap.Int("spans", len(spans)), zap.Error(err))
+		e.failedLine.Warn(e.log, e.now(), "the collector does not take spans", zap.Int("spans", len(spans)), zap.Error(err))
 		return nil // it has been said
 	}
 	e.counted(spanExported, len(spans))

@@ -153,10 +153,11 @@ kafka:
   create_topics: true
   tls: {enabled: true, ca_file: %q, cert_file: %q, key_file: %q}
   sasl: {mechanism: PLAIN, username: %s, password_file: %q}
-ops: {listen: %q}
+ops: {listen: %q, action_token: %q}
+tracing: {endpoint: "http://127.0.0.1:1"}
 `, listen, path, v.file("server.pem"), v.file("server.key"), app, v.token, app+1, v.file("tokens"), v.spool,
 		list(v.kafka.addr), v.events, v.dead, v.events+".callbacks", v.file("ca.pem"), v.file("kafka.pem"), v.file("kafka.key"),
-		keeper, v.file("login"), strings.TrimPrefix(v.ops, "http://"))
+		keeper, v.file("login"), strings.TrimPrefix(v.ops, "http://"), v.plant("the token of the page's actions"))
 }
 
 func (v *vault) file(name string) string { return filepath.Join(v.dir, name) }
@@ -383,7 +384,8 @@ func (v *vault) speak(host, text string, encrypted bool) {
 // look reads all of the operator's pages.
 func (v *vault) look() {
 	v.t.Helper()
-	for _, path := range []string{"/", "/status", "/sinkz", "/readyz", "/livez", "/metrics"} {
+	paths := []string{"/", "/status", "/sinkz", "/readyz", "/livez", "/metrics", "/group?group=%40TGS%23vault", "/letters/1"}
+	for _, path := range paths {
 		answer, err := opsClient.Get(v.ops + path)
 		if err != nil {
 			v.t.Fatal(err)
