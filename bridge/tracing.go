@@ -41,7 +41,7 @@ const (
 	closeTracing = 2 * time.Second
 )
 
-// openTracing returns nil where tracing is off. It connects to nothing.
+// openTracing opens nothing where tracing is off. It connects to nothing yet.
 func (b *Bridge) openTracing() error {
 	if b.cfg.Tracing.Endpoint == "" {
 		return nil
