@@ -72,6 +72,7 @@ func (f *fortress) properties(users []string) map[string]string {
 	p := map[string]string{
 		"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
 		"super.users":           "User:ANONYMOUS;User:CN=" + keeper + ";User:" + keeper,
+		"ssl.allow.san.changes": "true", // else a certificate's names stay those of the start
 	}
 	for name, file := range map[string]string{
 		tlsListener: "good", loginTLSListener: "good", mutualListener: "good", expiredListener: "expired", elsewhereListener: "elsewhere",
