@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	stdlog "log"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -65,6 +66,18 @@ func (o OpsConfig) door() ops.Door {
 		}
 	}
 	return d
+}
+
+// expiry is when the certificate expires; false: there is none that can be read.
+func (t OpsTLS) expiry() (time.Time, bool) {
+	if t.CertFile == "" {
+		return time.Time{}, false
+	}
+	pair, err := readKeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return pair.Leaf.NotAfter, true
 }
 
 // read makes a configuration of the files as they are now. A client without a
