@@ -45,11 +45,12 @@ func (b *Bridge) masked() string {
 type opsJournal struct{ log *zap.Logger }
 
 func (j opsJournal) Write(line []byte) (int, error) {
-	say := j.log.Debug
+	said := zap.ByteString("said", bytes.TrimSpace(line))
 	if bytes.HasPrefix(line, []byte("http: panic")) {
-		say = j.log.Error
+		j.log.Error("panic while answering the operator", said)
+	} else {
+		j.log.Debug("the operator's listener", said)
 	}
-	say("the operator's listener", zap.ByteString("said", bytes.TrimSpace(line)))
 	return len(line), nil
 }
 
