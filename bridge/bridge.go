@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/chatbridge/chatbridge/bridge/ingest"
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
 	"github.com/chatbridge/chatbridge/bridge/ops"
 	"github.com/chatbridge/chatbridge/bridge/relay"
 	"github.com/chatbridge/chatbridge/bridge/resequence"
@@ -51,6 +52,11 @@ type Bridge struct {
 	life         context.Context // ends with the bridge
 	end          context.CancelFunc
 
+	summary *summary
+	tracing *tracing // nil: off
+
+	relayLine loglimit.Limit
+
 	draining   atomic.Bool
 	relayFault atomic.Pointer[error]               // why the relay is down; nil or pointing to nil while it runs
 	uncreated  atomic.Pointer[[]publisher.Finding] // why topics that serve is to create are not there
@@ -65,11 +71,12 @@ func Open(cfg Config, opt Options) (*Bridge, error) {
 	if opt.Logger == nil {
 		opt.Logger = zap.NewNop()
 	}
-	b := &Bridge{cfg: cfg, opt: opt, started: opt.Now(), history: newHistory(), recent: newRecent(opt.Now(), cfg.Ops.ShowContent)}
+	b := &Bridge{cfg: cfg, opt: opt, started: opt.Now(), history: newHistory(), recent: newRecent(opt.Now(), cfg.Ops.ShowContent), summary: newSummary()}
 	b.life, b.end = context.WithCancel(context.Background())
 	b.opt.Logger = b.recent.watch(opt.Logger)
+	b.opt.Hooks, b.opt.Answered = b.summary.relayHooks(opt.Hooks), b.summary.answered(opt.Answered)
 	b.metrics = newMetrics(b, opt.Version)
-	for _, step := range []func() error{b.openSpool, b.openRelay, b.openIngest, b.openOps} {
+	for _, step := range []func() error{b.openTracing, b.openSpool, b.openRelay, b.openIngest, b.openOps} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, b.abandon())
 		}
@@ -120,7 +127,8 @@ func (b *Bridge) openRelay() error {
 		LargeDir:        filepath.Clean(b.cfg.Spool.Dir) + "-large",
 		Resequence:      b.cfg.Resequence.buffer(),
 		Logger:          b.opt.Logger.Named("relay"),
-		Hooks:           b.recent.relayHooks(b.metrics.relayHooks(b.opt.Hooks)),
+		Hooks:           b.relayHooks(),
+		TraceHeaders:    b.tracing != nil,
 		Boot:            bootID(),
 		Now:             b.opt.Now,
 	})
@@ -132,6 +140,7 @@ func (b *Bridge) connect() (*publisher.Client, error) {
 	k.ClientID = "chatbridge"
 	k.Logger = b.opt.Logger.Named("publisher")
 	k.Hooks = b.metrics.publisherHooks()
+	k.Hooks.Retried = b.summary.retried(k.Hooks.Retried)
 	return publisher.New(k)
 }
 
@@ -156,6 +165,7 @@ func (b *Bridge) openIngest() error {
 		TLS:            ingest.TLS{CertFile: b.cfg.HTTP.TLS.CertFile, KeyFile: b.cfg.HTTP.TLS.KeyFile},
 		MaxBody:        int64(b.cfg.HTTP.MaxBody),
 		StoreCallbacks: b.cfg.Kafka.CallbacksTopic != "",
+		Tracer:         b.tracing.forIngest(),
 	}
 	if b.cfg.Spool.WhenFull == WhenFullHold {
 		cfg.WhenFull = ingest.Hold
@@ -191,6 +201,7 @@ func (b *Bridge) abandon() error {
 	if b.spool != nil {
 		err = errors.Join(err, b.spool.Close())
 	}
+	b.tracing.close()
 	return err
 }
 
@@ -220,6 +231,9 @@ func (b *Bridge) Run(ctx context.Context) error {
 		defer close(relayDone)
 		b.keepRelaying(relayCtx)
 	}()
+	sumUp, stopSummary := context.WithCancel(context.Background())
+	wg.Go(func() { b.sumUp(sumUp) })
+	defer stopSummary()
 	serve(b.ops.Serve)
 	serve(b.ingest.Serve)
 	wg.Go(func() { b.keepHistory(relayCtx) })
@@ -233,6 +247,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	case failure = <-failed:
 	}
 	err := b.stop(stopRelay, relayDone)
+	stopSummary()
 	wg.Wait()
 	return errors.Join(failure, err)
 }
@@ -265,6 +280,7 @@ func (b *Bridge) stop(stopRelay context.CancelFunc, relayDone <-chan struct{}) e
 	b.client.Close()
 	held := b.spool.Stat().Records
 	err = errors.Join(err, b.spool.Close())
+	b.tracing.close()
 	// The deadline is for draining; closing the listener needs a moment of its own.
 	closing, done := context.WithTimeout(context.Background(), time.Second)
 	defer done()
@@ -297,7 +313,7 @@ func (b *Bridge) keepRelaying(ctx context.Context) {
 		}
 		err = fmt.Errorf("the relay stopped: %w", err)
 		b.relayFault.Store(&err)
-		b.opt.Logger.Error("the relay stopped and starts again", zap.Error(err), zap.Duration("after", relayPause))
+		b.relayLine.Error(b.opt.Logger, b.opt.Now(), "the relay stopped and starts again", zap.Error(err), zap.Duration("after", relayPause))
 		if !b.wait(ctx, relayPause) {
 			return
 		}

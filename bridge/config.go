@@ -17,6 +17,7 @@ type Config struct {
 	Kafka      KafkaConfig      `yaml:"kafka"`
 	Ops        OpsConfig        `yaml:"ops"`
 	Log        LogConfig        `yaml:"log"`
+	Tracing    TracingConfig    `yaml:"tracing"`
 	// ShutdownTimeout is how long a stop may drain before it is cut; > 0.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
 }
@@ -200,6 +201,7 @@ func DefaultConfig() Config {
 		},
 		Ops:             OpsConfig{Listen: "127.0.0.1:9090"},
 		Log:             LogConfig{Level: "info", Format: "json"},
+		Tracing:         TracingConfig{SampleRatio: 1},
 		ShutdownTimeout: 20 * time.Second,
 	}
 }

@@ -51,6 +51,7 @@ func (c *Config) Faults() []Fault {
 	check.kafkaTLS()
 	check.sasl()
 	check.ops()
+	check.tracing()
 	if c.ShutdownTimeout <= 0 {
 		check.fault("shutdown_timeout", "must be more than 0; 20s is usual")
 	}

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,12 @@ func TestCrossChecks(t *testing.T) {
 		{`ops.listen: ":9090" can be reached from other machines, and nothing guards it: set ops.password_file (the user is operator), or ops.tls with client_ca_file, or listen on 127.0.0.1`, func(c *Config) { c.Ops.Listen = ":9090" }},
 		{`ops.listen: "10.0.0.1:9090" can be reached from other machines, and nothing guards it: set ops.password_file (the user is operator), or ops.tls with client_ca_file, or listen on 127.0.0.1`, func(c *Config) { c.Ops.Listen = "10.0.0.1:9090" }},
 		{"ops.password: is shorter than 12 characters; make a long one, as openssl rand -hex 16 does", func(c *Config) { c.Ops.Password = "short" }},
+		{"tracing.sample_ratio: is 1.5; it must be between 0 and 1", func(c *Config) { c.Tracing.SampleRatio = 1.5 }},
+		{"tracing.sample_ratio: is NaN; it must be between 0 and 1", func(c *Config) { c.Tracing.SampleRatio = Ratio(math.NaN()) }},
+		{"tracing.endpoint: is not a collector's URL; write http://host:port, such as http://127.0.0.1:4318", func(c *Config) { c.Tracing.Endpoint = "collector:4317" }},
+		{"tracing.endpoint: is not a collector's URL; write http://host:port, such as http://127.0.0.1:4318", func(c *Config) { c.Tracing.Endpoint = "http://:4318" }},
+		{"tracing.endpoint: holds a user or password; give what the collector asks for in the variable OTEL_EXPORTER_OTLP_HEADERS", func(c *Config) { c.Tracing.Endpoint = "http://u:p@c:4318" }},
+		{"tracing.endpoint: has a query or fragment; write http://host:port and at most a path", func(c *Config) { c.Tracing.Endpoint = "http://c:4318/?a=b" }},
 		{"shutdown_timeout: must be more than 0; 20s is usual", func(c *Config) { c.ShutdownTimeout = 0 }},
 	} {
 		cfg := validConfig()

@@ -109,6 +109,9 @@ ops:
 log:
   level: info
   format: json
+tracing:
+  endpoint: ""
+  sample_ratio: 1
 shutdown_timeout: 20s
 `, "\n")
 	var got strings.Builder
@@ -177,7 +180,7 @@ func differentValues() map[string]string {
 		"kafka.sasl.mechanism": "SCRAM-SHA-256", "kafka.sasl.username": "u", "kafka.sasl.password": "p", "kafka.sasl.password_file": "f",
 		"ops.listen": "127.0.0.1:9091", "ops.password": "p", "ops.password_file": "f",
 		"ops.tls.cert_file": "c.pem", "ops.tls.key_file": "k.pem", "ops.tls.client_ca_file": "ca.pem", "ops.show_content": "true", "ops.action_token": "p", "ops.action_token_file": "f",
-		"log.level": "debug", "log.format": "console", "shutdown_timeout": "1m",
+		"log.level": "debug", "log.format": "console", "tracing.endpoint": "http://c:4318", "tracing.sample_ratio": "0.5", "shutdown_timeout": "1m",
 	}
 }
 

@@ -30,7 +30,7 @@ func TestFaultsNameLineColumnAndKey(t *testing.T) {
 			"c.yaml:2:6: log: is text, but must hold keys: level, format",
 		}},
 		{"document that is a list", "- a\n", []string{
-			"c.yaml:1:1: is a list, but must hold keys: http, apps, spool, resequence, kafka, ops, log, shutdown_timeout",
+			"c.yaml:1:1: is a list, but must hold keys: http, apps, spool, resequence, kafka, ops, log, tracing, shutdown_timeout",
 		}},
 		{"two documents", oneApp + "---\nlog: {}\n", []string{
 			"c.yaml:2:1: a second document begins here; a configuration is one document, without further --- lines",
@@ -91,6 +91,9 @@ func TestFaultsNameLineColumnAndKey(t *testing.T) {
 		}},
 		{"duration below nothing", oneApp + "shutdown_timeout: -1s\n", []string{
 			`c.yaml:2:19: shutdown_timeout: "-1s" is not a duration; write a number with a unit, such as 20ms, 1s or 5m`,
+		}},
+		{"ratio that is no number", oneApp + "tracing: {sample_ratio: half}\n", []string{
+			`c.yaml:2:25: tracing.sample_ratio: "half" is not a number from 0 to 1, such as 0.1`,
 		}},
 		{"hold that is no hold", oneApp + "resequence: {hold: always}\n", []string{
 			`c.yaml:2:20: resequence.hold: "always" is not a hold; write adaptive, a duration such as 200ms, or 0 to let nothing wait`,

@@ -19,13 +19,16 @@
 //  4. Stopping loses nothing at any point: a stop that takes its time drains
 //     first; one that is cut is a crash, and the next start recovers from it.
 //
+// Tracing (tracing.go, off by default) is told by ingest and relay what happens, and
+// nothing waits for it: what its bounded queue cannot take is dropped and counted.
+//
 // # Start and stop
 //
 // Open takes the spool's lock, recovers it and binds both listeners, so that
 // whatever is wrong with disk or ports is said at once. Run stops in this order
 // when its context ends: readiness off, ingest drains, the relay drains until
 // the deadline and is then cut, the last checkpoint is written, Kafka's
-// connections close, the spool is closed and unlocked, the operator's listener
-// goes last. While the operator has publishing paused there is nothing to drain
+// connections close, the spool is closed and unlocked, the last spans are sent,
+// the operator's listener goes last. While the operator has publishing paused there is nothing to drain
 // by, and the stop does not wait for it.
 package bridge

@@ -46,6 +46,8 @@ type metrics struct {
 	tails     *prometheus.CounterVec
 	resyncs   *prometheus.CounterVec
 	rejected  *prometheus.CounterVec
+
+	spans *prometheus.CounterVec
 }
 
 // Buckets in seconds. What is promised of a time is a bucket's bound, so that it can
@@ -84,6 +86,7 @@ func newMetrics(b *Bridge, version string) *metrics {
 	m.spool()
 	m.relay()
 	m.publisher(b.cfg.topics())
+	m.tracing()
 	m.registry.MustRegister(&gauges{bridge: b})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "chatbridge", Name: "build_info", Help: "Always 1; the labels say what is running."},
 		[]string{"version", "go"})

@@ -36,7 +36,7 @@ func (b *Bridge) createTopics(ctx context.Context) {
 			}
 			if f.Level != publisher.LevelOK && !said[f.Sentence] && !b.relayKnows(f) {
 				said[f.Sentence] = true
-				b.opt.Logger.Warn("topics", zap.String("topic", f.Topic), zap.String("level", string(f.Level)),
+				b.opt.Logger.Warn("topics", zap.String("topic", f.Topic), zap.String("verdict", string(f.Level)),
 					zap.String("finding", f.Sentence), zap.String("cause", f.Cause))
 			}
 		}

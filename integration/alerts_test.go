@@ -228,3 +228,17 @@ func TestEveryAlertIsTestedBothWays(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryAlertIsMadeForReal: the runbook's tests make the fault of each alert, but
+// for those that take a week, or half a million groups.
+func TestEveryAlertIsMadeForReal(t *testing.T) {
+	t.Parallel()
+	notMade := []string{"Silent warning", "Forgetting info"}
+	source := readFile(t, "runbook_test.go")
+	for _, r := range alertRules(t) {
+		alert := r.section() + " " + r.Labels["severity"]
+		if made := strings.Contains(source, fmt.Sprintf("follows(%q", alert)); made == slices.Contains(notMade, alert) {
+			t.Errorf("%s is made for real: %t", alert, made)
+		}
+	}
+}

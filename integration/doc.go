@@ -22,9 +22,13 @@
 //	                  (passage: bytes; gate, orders: requests and answers); the proof
 //	                  that it can fail
 //	endpoint_test.go  one request and the record it becomes               P6 P7
+//	secrets_test.go   nothing secret is in the log, or on any page        P7
+//	logs_test.go      docs/logs.md has every warning and error
+//	trace_test.go     traces, from request to record; collector_test.go takes them  P2
 //	tree_test.go      the repository's own rules; docs_test.go what the documents say
 //	alerts_test.go    the alerts, their tests and their runbook, against each other
 //	prometheus_test.go  a real Prometheus that scrapes and alerts         P1 P2
+//	runbook_test.go   the alerts' faults made for real, the runbook's commands typed  P1 P2
 //	compose_test.go   docker-compose.yml, up, down and up again           P1 P4
 //	deploy_test.go    what deploy/ says, against what it is about
 //	bench_*_test.go   what is promised of speed, measured; load_test.go the

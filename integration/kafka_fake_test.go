@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +20,8 @@ const (
 
 	portVariable    = "CHATBRIDGE_TEST_PORT"
 	dataVariable    = "CHATBRIDGE_TEST_DATA"
-	optionsVariable = "CHATBRIDGE_TEST_OPTIONS" // space-separated: sync, blackhole
+	optionsVariable = "CHATBRIDGE_TEST_OPTIONS" // space-separated: sync, blackhole, secured
+	filesVariable   = "CHATBRIDGE_TEST_FILES"
 )
 
 // playFake is a kfake, until its standard input ends.
@@ -37,6 +40,12 @@ func playFake() error {
 			opts = append(opts, kfake.SyncWrites())
 		case "blackhole":
 			opts = append(opts, kfake.BlackholeProduce())
+		case "secured":
+			secured, err := securedFake(os.Getenv(filesVariable))
+			if err != nil {
+				return err
+			}
+			opts = append(opts, secured...)
 		default:
 			return fmt.Errorf("kfake has no option %q", option)
 		}
@@ -50,6 +59,31 @@ func playFake() error {
 	return err
 }
 
+// securedFake is mutual TLS and a login, with what is in dir: ca.pem, broker.pem
+// (certificate and key) and password, that of the user keeper.
+func securedFake(dir string) ([]kfake.Opt, error) {
+	pair, err := tls.LoadX509KeyPair(dir+"/broker.pem", dir+"/broker.pem")
+	if err != nil {
+		return nil, err
+	}
+	ca, err := os.ReadFile(dir + "/ca.pem")
+	if err != nil {
+		return nil, err
+	}
+	password, err := os.ReadFile(dir + "/password")
+	if err != nil {
+		return nil, err
+	}
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM(ca) {
+		return nil, fmt.Errorf("%s/ca.pem holds no certificate", dir)
+	}
+	return []kfake.Opt{
+		kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: trusted, ClientAuth: tls.RequireAndVerifyClientCert}),
+		kfake.EnableSASL(), kfake.Superuser("PLAIN", keeper, string(password)),
+	}, nil
+}
+
 // fakeWay is kfake in a process of its own, its data on disk.
 func fakeWay() *way {
 	return &way{name: "kfake", title: "kfake, which is no real Kafka", fake: true, build: func(c *cluster) {
@@ -57,11 +91,11 @@ func fakeWay() *way {
 			c.t.Fatal("kfake is one node, with one listener and no properties: this test must say needsReal")
 		}
 		n := c.nodes[0]
-		n.machine = &child{t: c.t, name: "kfake", data: newDir(c.t, "kafka"), log: logFile(c.t, "kafka"), command: fakeCommand(n, c.spec.options)}
+		n.machine = &child{t: c.t, name: "kfake", data: newDir(c.t, "kafka"), log: logFile(c.t, "kafka"), command: fakeCommand(n, c.spec.options, c.files)}
 	}}
 }
 
-func fakeCommand(n *node, options string) func(testing.TB, string) *exec.Cmd {
+func fakeCommand(n *node, options, files string) func(testing.TB, string) *exec.Cmd {
 	return func(t testing.TB, data string) *exec.Cmd {
 		self, err := os.Executable()
 		if err != nil {
@@ -69,7 +103,7 @@ func fakeCommand(n *node, options string) func(testing.TB, string) *exec.Cmd {
 		}
 		cmd := exec.Command(self)
 		cmd.Env = append(os.Environ(), roleVariable+"="+fakeRole, portVariable+"="+itoa(n.ports[plainListener]),
-			dataVariable+"="+data, optionsVariable+"="+options)
+			dataVariable+"="+data, optionsVariable+"="+options, filesVariable+"="+files)
 		if _, err := cmd.StdinPipe(); err != nil { // it ends with us
 			t.Fatal(err)
 		}

@@ -39,6 +39,7 @@ const (
 const (
 	keeper = "bridge" // may do everything
 	secret = "opensesame"
+	guess  = "opencaraway" // a wrong one
 )
 
 // startFortress returns a fortress; users may log in by PLAIN and may do nothing

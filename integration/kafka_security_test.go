@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -161,7 +162,7 @@ func faults() []fault {
 	plain := func(c *caller) []string { return one(c.by(plainListener)) }
 	renewed := func(c *caller, _ *bridge) { c.showing(c.mine(c.ca, tomorrow())) }
 	list := []fault{
-		{name: "wrong password, corrected in the file", set: scram(keeper, "guess"),
+		{name: "wrong password, corrected in the file", set: scram(keeper, guess),
 			mend: func(c *caller, _ *bridge) { c.put("password", secret+"\n") }},
 		{name: "wrong password, corrected in the cluster", set: scram("newcomer", secret), mend: func(c *caller, _ *bridge) {
 			c.allow("newcomer", "", kmsg.ACLOperationAll)
@@ -171,7 +172,7 @@ func faults() []fault {
 			return all(one(c.by(loginListener)), c.login("SCRAM-SHA-256", keeper, secret))
 		}, mend: func(c *caller, _ *bridge) { c.put("password", secret) }},
 		{name: "wrong password by PLAIN", set: func(c *caller) []string {
-			return all(one(c.by(loginListener)), c.login("PLAIN", keeper, "guess"))
+			return all(one(c.by(loginListener)), c.login("PLAIN", keeper, guess))
 		}, mend: func(c *caller, _ *bridge) { c.put("password", secret) }},
 		{name: "mechanism that the broker does not offer", set: func(c *caller) []string {
 			return all(one(c.by(scramListener)), c.login("PLAIN", keeper, secret))
@@ -231,7 +232,7 @@ func permissions() map[string]permission {
 
 // meets shows what a fault is promised to be like.
 func (c *caller) meets(f fault, sentence *regexp.Regexp) {
-	b := newBridge(c.t, c.cluster, f.set(c)...)
+	b := newBridge(c.t, c.cluster, append(f.set(c), "log.level=debug")...)
 	c.prepare(f, b)
 	b.start()
 	b.ready()
@@ -267,6 +268,9 @@ func (c *caller) meets(f fault, sentence *regexp.Regexp) {
 	}
 	audit(b, ledger)
 	eventually(c.t, "the sink is well", func() error { return b.probe("/sinkz", 200) })
+	if said, err := os.ReadFile(b.log); err != nil || bytes.Contains(said, []byte(secret)) || bytes.Contains(said, []byte(guess)) {
+		c.t.Errorf("the log shows a password (%v)", err)
+	}
 	if findings, code := topicsCheck(b); code != 0 {
 		c.t.Errorf("topics check after the fault: exit %d, %v", code, findings)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ type spec struct {
 	listeners  []listener        // beside the plain one
 	files      map[string][]byte // by name
 	fake       bool              // kfake, whatever else is there: for benchmarks only
-	options    string            // of kfake: sync, blackhole
+	options    string            // of kfake: sync, blackhole, secured
+	opts       []kgo.Opt         // of the test's own clients, where the plain listener wants a login
 	warm       bool              // a JVM that is made to work and not to start quickly: for benchmarks only
 }
 
@@ -203,7 +205,7 @@ func (c *cluster) client(opts ...kgo.Opt) *kgo.Client {
 	c.t.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(strings.Split(c.addr, ",")...), kgo.RetryTimeout(patience), kgo.MetadataMinAge(100 * time.Millisecond),
-	}, opts...)...)
+	}, slices.Concat(c.spec.opts, opts)...)...)
 	if err != nil {
 		c.t.Fatal(err)
 	}

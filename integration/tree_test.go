@@ -28,13 +28,14 @@ func mayImport() map[string][]string {
 		"schema":                           nil,
 		"bridge/internal/disk":             nil,
 		"bridge/internal/disk/faultdisk":   {"bridge/internal/disk"}, // for tests; see onlyInTests
-		"bridge/spool":                     {"bridge/internal/disk"},
+		"bridge/internal/loglimit":         nil,
+		"bridge/spool":                     {"bridge/internal/disk", "bridge/internal/loglimit"},
 		"bridge/resequence":                nil,
 		"publisher":                        nil,
-		"bridge/ingest":                    {"bridge/spool", "schema"},
-		"bridge/relay":                     {"bridge/resequence", "bridge/spool", "publisher", "schema"},
+		"bridge/ingest":                    {"bridge/internal/loglimit", "bridge/spool", "schema"},
+		"bridge/relay":                     {"bridge/internal/loglimit", "bridge/resequence", "bridge/spool", "publisher", "schema"},
 		"bridge/ops":                       nil,
-		"bridge":                           {"bridge/ingest", "bridge/ops", "bridge/relay", "bridge/resequence", "bridge/spool", "publisher", "schema"},
+		"bridge":                           {"bridge/ingest", "bridge/internal/loglimit", "bridge/ops", "bridge/relay", "bridge/resequence", "bridge/spool", "publisher", "schema"},
 		"cmd/chatbridge/internal/ledger":   {"schema"},
 		"cmd/chatbridge/internal/topic":    {"publisher"},
 		"cmd/chatbridge/internal/audit":    {"cmd/chatbridge/internal/ledger", "cmd/chatbridge/internal/topic", "publisher", "schema"},
@@ -69,6 +70,9 @@ func doors() []door {
 			return in("bridge")(file) && strings.HasPrefix(filepath.Base(file), "metrics")
 		}, "bridge/metrics*.go"},
 		{"github.com/go-analyze/charts", func(file string) bool { return filepath.ToSlash(file) == "bridge/ops/chart.go" }, "bridge/ops/chart.go"},
+		{"go.opentelemetry.io/", func(file string) bool {
+			return in("bridge")(file) && strings.HasPrefix(filepath.Base(file), "tracing")
+		}, "bridge/tracing*.go"},
 		{"github.com/spf13/cobra", in("cmd/chatbridge"), "cmd/chatbridge"},
 		{"go.yaml.in/yaml", in("bridge"), "bridge"},
 		{"github.com/RoaringBitmap/roaring", func(file string) bool {

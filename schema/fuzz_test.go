@@ -181,3 +181,38 @@ func FuzzParseQuery(f *testing.F) {
 		}
 	})
 }
+
+// A consumer reads headers that anybody may have written.
+func FuzzParseHeaders(f *testing.F) {
+	e := goldenEvent(f, "specification")
+	marks := map[string]string{}
+	for _, h := range e.Headers(Unsequenced, Hole{}) {
+		marks[h.Key] = string(h.Value)
+	}
+	f.Add(marks[HeaderID], marks[HeaderType], marks[HeaderSource], marks[HeaderTime], marks[HeaderRecordedTime], "after-hole", "0000000123", "7-9")
+	f.Add(marks[HeaderID], marks[HeaderType], "/tencent-chat/1/groups/%", "x", "", "late", "0", "9-7")
+	f.Fuzz(func(t *testing.T, id, kind, source, at, received, order, sequence, hole string) {
+		values := map[string]string{
+			HeaderID: id, HeaderType: kind, HeaderSource: source, HeaderTime: at, HeaderRecordedTime: received,
+			HeaderOrder: order, HeaderSequence: sequence, HeaderHole: hole,
+		}
+		for key, value := range values {
+			if value == "" {
+				delete(values, key) // is not there
+			}
+		}
+		m, err := ParseHeaders(func(key string) (string, bool) { v, ok := values[key]; return v, ok })
+		if err != nil {
+			if m != (Marks{}) {
+				t.Fatalf("%+v with the error %v", m, err)
+			}
+			return
+		}
+		if m.Sequenced && m.Sequence == 0 || m.Sequenced == (m.Order == Unsequenced) {
+			t.Fatalf("order %q with the number %d", m.Order, m.Sequence)
+		}
+		if (m.Order == AfterHole) != (m.Hole.From > 0) || m.Hole.To < m.Hole.From {
+			t.Fatalf("order %q with the hole %+v", m.Order, m.Hole)
+		}
+	})
+}

@@ -51,6 +51,8 @@ type Config struct {
 	TLS    TLS
 	Apps   []App
 
+	Tracer Tracer // nil: callbacks are not traced
+
 	WhenFull       Policy
 	StoreCallbacks bool // keep other commands too, instead of answering and counting them
 

@@ -53,6 +53,9 @@
 //     authentication and answer (MaxRequests), bytes of their bodies (MaxMemory),
 //     requests held (MaxHeld). What is over a limit is refused at once, except a
 //     connection, which waits, or takes the place of one that sends nothing.
+//   - A Tracer (trace.go) is told of callbacks that are kept, and of no other
+//     request; the answer does not wait for it. Without one a record has nothing
+//     but the request's own query and body.
 //   - The configured path, tokens and bodies are in no log line and no answer.
 //   - A chunked request is answered with Connection: close. net/http hides
 //     whether such a request had a Content-Length too, and after that shape of

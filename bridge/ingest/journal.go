@@ -1,70 +1,41 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
+
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
+	"github.com/chatbridge/chatbridge/schema"
 )
 
-// journal writes what happened to requests, and at most one line a second for
-// each outcome: a flood costs counters, not lines. The line says how many were
+// journal writes what happened to requests: of each outcome the first, then at
+// most one a minute. A flood costs counters, not lines. A line says how many were
 // left out since the one before. It knows neither path nor body nor token.
 type journal struct {
 	log     *zap.Logger
 	now     func() time.Time
-	limits  [outcomes]limit
-	panics  limit
-	library limit // of what net/http itself says
+	limits  [outcomes]loglimit.Limit
+	panics  loglimit.Limit
+	library loglimit.Limit // of what net/http itself says
 	path    string
-}
-
-// limit lets one line a second through.
-type limit struct {
-	second  atomic.Int64 // of the last line, Unix
-	omitted atomic.Int64 // since then
-}
-
-// take reports whether a line may be written, and how many were left out before it.
-func (l *limit) take(now int64) (omitted int64, ok bool) {
-	last := l.second.Load()
-	if now == last || !l.second.CompareAndSwap(last, now) {
-		l.omitted.Add(1)
-		return 0, false
-	}
-	return l.omitted.Swap(0), true
 }
 
 // answered writes down one answer that was not OK. peer is its address, asked
 // for only when the line is written.
 func (j *journal) answered(v *verdict, peer func() string) {
-	omitted, ok := j.limits[v.outcome].take(j.now().Unix())
+	omitted, ok := j.limits[v.outcome].Pass(j.now())
 	if !ok {
 		return
 	}
 	r := v.outcome.rule()
-	level, message := zapcore.WarnLevel, "callback refused"
-	switch {
-	case v.outcome == Unreadable:
-		message = "callback not understood, stored for the dead-letter topic"
-	case r.status >= 500:
-		level, message = zapcore.ErrorLevel, "callback not stored"
-	}
-	entry := j.log.Check(level, message)
-	if entry == nil {
-		return
-	}
-	why := v.sentence
-	if why == "" {
-		why = r.sentence
-	}
 	fields := []zap.Field{
-		zap.String("outcome", r.name), zap.Int("status", r.status), zap.String("why", why),
+		zap.String("outcome", r.name), zap.Int("status", r.status), zap.String("why", v.why()),
 		zap.String("peer", peer()), zap.Int64("omitted", omitted),
 	}
 	if v.appID != 0 {
@@ -73,12 +44,33 @@ func (j *journal) answered(v *verdict, peer func() string) {
 	if v.err != nil && r.status >= 500 {
 		fields = append(fields, zap.Error(v.err))
 	}
-	entry.Write(fields...)
+	switch {
+	case v.outcome == Unreadable:
+		j.log.Warn("callback not understood, stored for the dead-letter topic", fields...)
+	case r.status >= 500:
+		j.log.Error("callback not stored", fields...)
+	default:
+		j.log.Warn("callback refused", fields...)
+	}
+}
+
+// why is the sentence for the log. Of a body that is not understood it is the
+// reason's code: the sentence of the answer may quote the body.
+func (v *verdict) why() string {
+	var unreadable *schema.UnreadableError
+	switch {
+	case errors.As(v.err, &unreadable):
+		return string(unreadable.Reason)
+	case v.sentence != "":
+		return v.sentence
+	default:
+		return v.outcome.rule().sentence
+	}
 }
 
 // panicked writes down a fault of this program. It runs where the panic is recovered.
 func (j *journal) panicked(fault any) {
-	omitted, ok := j.panics.take(j.now().Unix())
+	omitted, ok := j.panics.Pass(j.now())
 	if !ok {
 		return
 	}
@@ -94,7 +86,7 @@ func (j *journal) panicked(fault any) {
 // Write takes net/http's own log lines. None is known to hold a path; should one
 // come to, the path is taken out.
 func (j *journal) Write(line []byte) (int, error) {
-	if omitted, ok := j.library.take(j.now().Unix()); ok {
+	if omitted, ok := j.library.Pass(j.now()); ok {
 		text := strings.TrimSpace(string(line))
 		if len(j.path) > 1 {
 			text = strings.ReplaceAll(text, j.path, "<http.path>")
@@ -107,7 +99,7 @@ func (j *journal) Write(line []byte) (int, error) {
 // flush writes how many lines were left out and not yet told.
 func (j *journal) flush() {
 	for i := range j.limits {
-		if n := j.limits[i].omitted.Swap(0); n > 0 {
+		if n := j.limits[i].Rest(); n > 0 {
 			j.log.Warn("callbacks refused, not logged one by one",
 				zap.String("outcome", Outcome(i).String()), zap.Int64("omitted", n))
 		}

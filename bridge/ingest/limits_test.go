@@ -242,3 +242,16 @@ func TestDebtEndsWithItsRequest(t *testing.T) {
 }
 
 func (e *end) Write(p []byte) (int, error) { return len(p), nil }
+
+// P7: net/http bounds each part of a connection's life by time.
+func TestEveryTimeoutIsSet(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	for name, d := range map[string]time.Duration{
+		"header": f.http.ReadHeaderTimeout, "read": f.http.ReadTimeout, "write": f.http.WriteTimeout, "idle": f.http.IdleTimeout,
+	} {
+		if d <= 0 {
+			t.Errorf("there is no %s timeout", name)
+		}
+	}
+}

@@ -50,7 +50,7 @@ func (rc *receiver) receive(r *http.Request, start time.Time) verdict {
 		return verdict{outcome: outcome, sentence: sentence, appID: appID}
 	}
 	rc.owe(r)
-	v := rc.perform(r, q, body)
+	v := rc.perform(r, q, body, start)
 	v.appID = appID
 	return v
 }
@@ -92,7 +92,7 @@ func peek(r *http.Request, q query) (body io.Reader, empty bool, err error) {
 }
 
 // perform does what the command asks for. The request is authentic.
-func (rc *receiver) perform(r *http.Request, q query, body io.Reader) verdict {
+func (rc *receiver) perform(r *http.Request, q query, body io.Reader, start time.Time) verdict {
 	message := !q.hasCommand || q.command == schema.CommandAfterSend
 	if !message && !rc.cfg.StoreCallbacks {
 		if err := discard(body, rc.cfg.MaxBody); err != nil {
@@ -114,12 +114,23 @@ func (rc *receiver) perform(r *http.Request, q query, body io.Reader) verdict {
 	if err != nil {
 		return verdict{outcome: bodyOutcome(err), err: err}
 	}
-	return rc.decide(r, q, message, content)
+	if rc.cfg.Tracer == nil {
+		return rc.decide(r, q, message, content, nil)
+	}
+	trace := rc.cfg.Tracer.Begin(r.Header, start)
+	v := rc.decide(r, q, message, content, trace)
+	v.trace = trace
+	return v
 }
 
-// decide judges the body and has it kept. It gives content back.
-func (rc *receiver) decide(r *http.Request, q query, message bool, content *buffer) verdict {
-	stripped := rc.buffers.get(int64(len(r.URL.RawQuery)))
+// decide judges the body and has it kept. It gives content back. trace is nil where
+// the callback has none.
+func (rc *receiver) decide(r *http.Request, q query, message bool, content *buffer, trace Trace) verdict {
+	context := ""
+	if trace != nil {
+		context = trace.Context()
+	}
+	stripped := rc.buffers.get(int64(len(r.URL.RawQuery) + spool.TraceBytes(context)))
 	if stripped == nil {
 		rc.buffers.put(content)
 		return verdict{outcome: Overloaded, drained: true}
@@ -146,9 +157,13 @@ func (rc *receiver) decide(r *http.Request, q query, message bool, content *buff
 			v.outcome, v.sentence, v.err = Unreadable, err.Error(), err
 		}
 	}
-	stripped.b = appendWithoutSign(stripped.b, r.URL.RawQuery)
-	err := rc.keep(r.Context(), spool.Record{ReceivedAt: rc.now(), Query: stripped.b, Body: content.b})
+	stripped.b = spool.AppendTrace(appendWithoutSign(stripped.b, r.URL.RawQuery), context)
+	received := rc.now()
+	err := rc.keep(r.Context(), spool.Record{ReceivedAt: received, Query: stripped.b, Body: content.b})
 	reusable = !outlives(err)
+	if trace != nil {
+		trace.Appended(received, rc.now(), err)
+	}
 	if err != nil {
 		return verdict{outcome: storeOutcome(err), err: err, drained: true}
 	}

@@ -134,6 +134,7 @@ type verdict struct {
 	appID    uint64 // 0: not known
 	err      error  // for the log only
 	drained  bool   // the body was read to its end
+	trace    Trace  // nil: none
 }
 
 // responder answers. Its fields are made once and shared by all answers: nobody

@@ -134,7 +134,11 @@ func (s *Server) handle(c echo.Context) {
 	}
 	// A peer that cannot be written to has gone; its callback is stored or not all the same.
 	_ = s.respond.write(w, &v, closing)
-	s.observer.Answered(v.outcome, s.now().Sub(start))
+	took := s.now().Sub(start)
+	s.observer.Answered(v.outcome, took)
+	if v.trace != nil {
+		v.trace.Answered(v.outcome, start.Add(took))
+	}
 	if v.outcome > lastOK {
 		s.refuser.Refused(v.outcome, r.ContentLength)
 		s.journal.answered(&v, c.RealIP)

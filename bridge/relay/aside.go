@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
 	"github.com/chatbridge/chatbridge/bridge/spool"
 	"github.com/chatbridge/chatbridge/publisher"
 	"github.com/chatbridge/chatbridge/schema"
@@ -35,7 +36,8 @@ func newLetter(e *spool.Entry, reason schema.Reason, detail string) *letter {
 
 func (m *letter) message() publisher.Message {
 	var headers []schema.Header
-	query := string(m.record.Query)
+	asItCame, _ := spool.CutTrace(m.record.Query)
+	query := string(asItCame)
 	if m.reason == "" {
 		headers = schema.CallbackHeaders(m.command, query, m.record.ReceivedAt)
 	} else {
@@ -61,6 +63,8 @@ type aside struct {
 	relay   *Relay
 	topic   string
 	letters chan *letter
+
+	awayLine, refusedLine, largeLine loglimit.Limit
 }
 
 // waitingLetters bounds how many letters wait. When their topic is away for
@@ -125,12 +129,12 @@ func (a *aside) publish(ctx context.Context, m *letter) error {
 				return err
 			}
 			if !again {
-				a.relay.opt.Logger.Error("a dead letter is refused even without its body; it is kept in a file only",
+				a.refusedLine.Error(a.relay.opt.Logger, a.relay.opt.Now(), "a dead letter is refused even without its body; it is kept in a file only",
 					zap.String("topic", a.topic), zap.Uint64("position", uint64(m.position)), zap.Error(rejected))
 				return nil
 			}
 		case errors.As(err, &fatal):
-			a.relay.opt.Logger.Error("kafka refuses everything; trying again later",
+			a.relay.fatalLine.Error(a.relay.opt.Logger, a.relay.opt.Now(), "kafka refuses everything; trying again later",
 				zap.String("topic", a.topic), zap.Error(err), zap.Duration("after", fatalPause))
 			if errors.Is(err, publisher.ErrUnresolved) {
 				open = &id
@@ -154,7 +158,7 @@ func (a *aside) partitions(ctx context.Context) (int, error) {
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
-		a.relay.opt.Logger.Warn("a topic is not there yet; what goes there waits in the spool",
+		a.awayLine.Warn(a.relay.opt.Logger, a.relay.opt.Now(), "a topic is not there yet; what goes there waits in the spool",
 			zap.String("topic", a.topic), zap.Error(err))
 		if err := pause(ctx, backoff(attempt)); err != nil {
 			return 0, err
@@ -185,7 +189,7 @@ func (a *aside) keepWhole(m *letter) error {
 	if err := writeDurably(dir, path, m.record.Body); err != nil {
 		return fmt.Errorf("keep a dead letter of %d bytes, too large for topic %s, in %s: %w", len(m.record.Body), a.topic, path, err)
 	}
-	a.relay.opt.Logger.Warn("a dead letter is too large for its topic; it goes there cut and is kept whole in a file",
+	a.largeLine.Warn(a.relay.opt.Logger, a.relay.opt.Now(), "a dead letter is too large for its topic; it goes there cut and is kept whole in a file",
 		zap.String("topic", a.topic), zap.String("file", path), zap.Int("bytes", len(m.record.Body)))
 	return nil
 }

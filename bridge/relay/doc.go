@@ -94,6 +94,12 @@
 // digests; those of a group are told by the hash of the GroupId in them, and get
 // their names back from that table, from what they hold, or from the question.
 //
+// # Traces
+//
+// What was stored of a trace behind a callback's query (spool.CutTrace) is told to
+// the hooks, and goes into the record's headers where Options.TraceHeaders says so. It
+// is the same in every attempt on a batch, also after a restart.
+//
 // # Goroutines
 //
 // Run starts, and waits for, one dispatcher, one catch-up, two per lane (order,

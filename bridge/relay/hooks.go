@@ -16,6 +16,9 @@ type Hooks struct {
 	// Settled is called once for each batch, with the time from receipt to
 	// Kafka's answer of each event in it.
 	Settled func(partition int, waits []time.Duration)
+	// Published is called for each event of a settled batch that has a trace. Those
+	// that a restart finds in the topic are not told.
+	Published func(Published)
 	// SentAside is called for each dead letter (with its reason) and each
 	// callback of another command (reason "") that Kafka has.
 	SentAside func(topic string, reason schema.Reason)
@@ -48,6 +51,17 @@ type Decided struct {
 	Verdict          resequence.Verdict
 	Held             time.Duration
 	HoleFrom, HoleTo uint64 // inclusive; 0 = no hole
+	Received         time.Time
+	Trace            string // what was stored of its trace; "" = none
+}
+
+// Published is one event that Kafka has.
+type Published struct {
+	Event     *schema.Event // read only
+	Trace     string        // what was stored of its trace
+	Partition int
+	Offset    int64
+	From, To  time.Time // from the first attempt on its batch to Kafka's answer
 }
 
 func (h *Hooks) decided(v *verdict) {
@@ -55,6 +69,7 @@ func (h *Hooks) decided(v *verdict) {
 		h.Decided(Decided{
 			Event: v.Item.Value.event, Verdict: v.Verdict, Held: v.Held,
 			HoleFrom: v.HoleFrom, HoleTo: v.HoleTo,
+			Received: time.Unix(0, v.Item.Value.received), Trace: v.Item.Value.trace,
 		})
 	}
 }
@@ -68,6 +83,20 @@ func (h *Hooks) settled(partition int, batch []*outgoing, now int64) {
 		waits[i] = time.Duration(now - o.received)
 	}
 	h.Settled(partition, waits)
+}
+
+// published tells of a settled batch whose first record has the offset base.
+func (h *Hooks) published(partition int, batch []*outgoing, base int64, from time.Time, to int64) {
+	if h.Published == nil {
+		return
+	}
+	for i, o := range batch {
+		if o.trace != "" {
+			h.Published(Published{
+				Event: o.event, Trace: o.trace, Partition: partition, Offset: base + int64(i), From: from, To: time.Unix(0, to),
+			})
+		}
+	}
 }
 
 func (h *Hooks) sentAside(topic string, reason schema.Reason) {

@@ -68,7 +68,7 @@ func newLane(r *Relay, id, lanes int, s *laneState) *lane {
 		clock: laneClock{now: r.opt.Now},
 		wake:  make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		from: s.low, through: max(s.low, 1) - 1, next: s.next,
-		buffer: s.buffer, replay: newReplay(s), recent: newRecent(lanes),
+		buffer: s.buffer, replay: newReplay(s), recent: newRecent(lanes), parcel: parcel{traced: r.opt.TraceHeaders},
 	}
 }
 

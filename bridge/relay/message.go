@@ -3,6 +3,7 @@ package relay
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 
 	"github.com/chatbridge/chatbridge/bridge/resequence"
 	"github.com/chatbridge/chatbridge/bridge/spool"
@@ -21,6 +22,7 @@ type outgoing struct {
 	recordBytes int64 // what its record counted for in the lane
 	event       *schema.Event
 	value       []byte
+	trace       string          // the context that was stored with it; "" = none
 	untimely    bool            // Kafka refuses the event's own time; the record carries that of the receipt
 	fact        resequence.Fact // complete once it is decided
 }
@@ -29,7 +31,7 @@ type outgoing struct {
 type verdict = resequence.Decision[*outgoing]
 
 // size is what it counts for in the lane.
-func (o *outgoing) size() int64 { return int64(len(o.value)) + outgoingOverhead }
+func (o *outgoing) size() int64 { return int64(len(o.value)+len(o.trace)) + outgoingOverhead }
 
 // decide takes over what the resequencer said of it.
 func (o *outgoing) decide(v *verdict) {
@@ -51,6 +53,7 @@ type parcel struct {
 	headers  []publisher.Header
 	written  []schema.Header // of one event
 	text     []byte          // the headers' values and the keys
+	traced   bool            // the records carry their traces
 }
 
 // pack returns the messages of a batch; they are good until the next call.
@@ -70,6 +73,9 @@ func (p *parcel) message(o *outgoing) publisher.Message {
 	for _, h := range p.written {
 		p.headers = append(p.headers, publisher.Header(h))
 	}
+	if p.traced && o.trace != "" {
+		p.traceHeaders(o.trace)
+	}
 	keyAt := len(p.text)
 	p.text = append(p.text, o.event.Group.ID...)
 	m := publisher.Message{
@@ -82,6 +88,21 @@ func (p *parcel) message(o *outgoing) publisher.Message {
 		m.Time = o.event.ReceivedAt
 	}
 	return m
+}
+
+// traceHeaders adds what was stored of a trace: the W3C's traceparent and, behind a
+// newline, its tracestate. It is that of the request and not of any attempt, so that
+// a batch that is sent again is the same.
+func (p *parcel) traceHeaders(trace string) {
+	parent, state, _ := strings.Cut(trace, "\n")
+	for _, h := range [...]struct{ key, value string }{{"traceparent", parent}, {"tracestate", state}} {
+		if h.value == "" {
+			continue
+		}
+		at := len(p.text)
+		p.text = append(p.text, h.value...)
+		p.headers = append(p.headers, publisher.Header{Key: h.key, Value: p.text[at:len(p.text):len(p.text)]})
+	}
 }
 
 // order is a verdict as the event's consumers read it.

@@ -26,7 +26,8 @@ func (r *recordReader) read(e *spool.Entry) (o *outgoing, l *letter) {
 			o, l = nil, newLetter(e, schema.ReasonNormalizerFault, fmt.Sprintf("reading the callback failed: %v", fault))
 		}
 	}()
-	req, err := schema.ParseQuery(string(e.Record.Query), e.Record.ReceivedAt)
+	query, trace := spool.CutTrace(e.Record.Query)
+	req, err := schema.ParseQuery(string(query), e.Record.ReceivedAt)
 	if err != nil {
 		return nil, newLetter(e, schema.ReasonBadQuery, err.Error())
 	}
@@ -48,7 +49,7 @@ func (r *recordReader) read(e *spool.Entry) (o *outgoing, l *letter) {
 	}
 	return &outgoing{
 		position: e.Position, received: e.Record.ReceivedAt.UnixNano(),
-		recordBytes: recordSize(&e.Record), event: event, value: bytes.Clone(written),
+		recordBytes: recordSize(&e.Record), event: event, value: bytes.Clone(written), trace: string(trace),
 	}, nil
 }
 

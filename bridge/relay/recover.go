@@ -89,7 +89,7 @@ func (l *lane) insist(ctx context.Context, read func(context.Context) error) err
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		l.logger().Warn("kafka's tail cannot be read yet; this partition's records wait in the spool", zap.Error(err))
+		l.relay.tailLine.Warn(l.logger(), l.relay.opt.Now(), "kafka's tail cannot be read yet; this partition's records wait in the spool", zap.Error(err))
 		l.setTrouble(err)
 		if err := pause(ctx, backoff(attempt)); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
 	"github.com/chatbridge/chatbridge/bridge/resequence"
 	"github.com/chatbridge/chatbridge/bridge/spool"
 	"github.com/chatbridge/chatbridge/publisher"
@@ -34,6 +35,10 @@ type Options struct {
 
 	Resequence resequence.Config // Budget and StateBytes are the relay's to set
 	Linger     time.Duration     // how long a small batch waits for company; 0 = 2 ms
+
+	// TraceHeaders: a record whose callback was stored with a trace carries it, in
+	// the headers traceparent and tracestate.
+	TraceHeaders bool
 
 	Logger *zap.Logger
 	Hooks  Hooks
@@ -77,6 +82,8 @@ type Relay struct {
 
 	doubtful   bool         // the checkpoint may have lost its end, and with it what was announced last
 	recovering atomic.Int32 // lanes that do not know yet what of the former run arrived
+
+	tailLine, countLine, fatalLine loglimit.Limit
 
 	mu         sync.Mutex // guards the fields below; a run writes them, Stats and Drain read them
 	trouble    error
@@ -248,7 +255,7 @@ func (r *Relay) partitionCount(ctx context.Context) (int, error) {
 			err = fmt.Errorf("topic %s has no partitions yet", r.opt.Topic)
 		}
 		r.setTrouble(err)
-		r.opt.Logger.Warn("kafka does not tell the topic's partitions yet; records wait in the spool", zap.Error(err))
+		r.countLine.Warn(r.opt.Logger, r.opt.Now(), "kafka does not tell the topic's partitions yet; records wait in the spool", zap.Error(err))
 		if err := pause(ctx, backoff(attempt)); err != nil {
 			return 0, err
 		}

@@ -91,7 +91,7 @@ func (l *lane) cut(ctx context.Context) ([]*outgoing, error) {
 func (l *lane) batchLocked() (n int, full bool) {
 	bytes := 0
 	for n < len(l.out) && n < maxBatchRecords {
-		bytes += len(l.out[n].value) + recordEnvelope
+		bytes += len(l.out[n].value) + len(l.out[n].trace) + recordEnvelope
 		if n > 0 && bytes > l.relay.batchBytes {
 			return n, true
 		}
@@ -122,6 +122,10 @@ func (l *lane) takeOutLocked(n int) []*outgoing {
 // dead-lettered, or ctx ends. A batch that Kafka refuses for what is in it is
 // halved until the one event that it refuses stands alone.
 func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Identity) error {
+	var from time.Time // for traces only
+	if l.relay.opt.Hooks.Published != nil {
+		from = l.relay.opt.Now()
+	}
 	base, err := l.partition.Publish(ctx, publisher.Batch{
 		Messages: l.parcel.pack(batch),
 		Resend:   id,
@@ -132,7 +136,7 @@ func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Ide
 	var fatal *publisher.FatalError
 	switch {
 	case err == nil:
-		return l.settle(batch, base+int64(len(batch)))
+		return l.settle(batch, base, from)
 	case errors.As(err, &rejected) && len(batch) == 1 && rejected.Code == codeInvalidTimestamp && !batch[0].untimely:
 		batch[0].untimely = true
 		return l.publish(ctx, batch, nil)
@@ -145,7 +149,7 @@ func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Ide
 		}
 		return l.publish(ctx, batch[half:], nil)
 	case errors.As(err, &fatal):
-		l.logger().Error("kafka refuses everything; trying again later", zap.Error(err), zap.Duration("after", fatalPause))
+		l.relay.fatalLine.Error(l.logger(), l.relay.opt.Now(), "kafka refuses everything; trying again later", zap.Error(err), zap.Duration("after", fatalPause))
 		if err := pause(ctx, fatalPause); err != nil {
 			return err
 		}
@@ -192,9 +196,10 @@ func (l *lane) announce(id publisher.Identity, batch []*outgoing) error {
 	return l.relay.journal.append(func(b []byte) []byte { return appendIntent(b, l.id, id, ds) })
 }
 
-// settle closes a batch that Kafka has acknowledged.
-func (l *lane) settle(batch []*outgoing, next int64) error {
-	now := l.relay.opt.Now().UnixNano()
+// settle closes a batch that Kafka has acknowledged, whose first record has the
+// offset base. from is when publishing it began, where somebody wants to know.
+func (l *lane) settle(batch []*outgoing, base int64, from time.Time) error {
+	now, next := l.relay.opt.Now().UnixNano(), base+int64(len(batch))
 	var id publisher.Identity
 	anew := false
 	err := l.relay.journal.change(func() {
@@ -215,6 +220,7 @@ func (l *lane) settle(batch []*outgoing, next int64) error {
 		l.relay.madeAnew(l.id)
 	}
 	l.relay.opt.Hooks.settled(l.id, batch, now)
+	l.relay.opt.Hooks.published(l.id, batch, base, from, now)
 	return err
 }
 

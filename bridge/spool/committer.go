@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
 )
 
 const (
@@ -44,6 +46,8 @@ type committer struct {
 	dirty    bool      // under Interval: written and not synced
 	synced   time.Time // the last sync
 	looked   time.Time // MinFree
+
+	slowLine, givenUpLine loglimit.Limit
 }
 
 func newCommitter(s *Spool) *committer {
@@ -255,6 +259,6 @@ func (c *committer) report(g *group, took time.Duration) {
 		h(g.count, len(g.buf), took)
 	}
 	if took > slowSync {
-		c.spool.log.Warn("disk is slow to sync", zap.Duration("took", took), zap.Int("records", g.count))
+		c.slowLine.Warn(c.spool.log, c.spool.now(), "disk is slow to sync", zap.Duration("took", took), zap.Int("records", g.count))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"go.uber.org/zap"
+
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
 )
 
 // preparer is the helper that zero-fills the next segment while the one in
@@ -20,6 +22,8 @@ type preparer struct {
 	done  chan struct{}
 	busy  atomic.Bool // one was asked for and has not been picked
 	seq   int         // of the names; only the goroutine touches it
+
+	failedLine loglimit.Limit
 }
 
 func newPreparer(s *Spool) *preparer {
@@ -64,7 +68,7 @@ func (p *preparer) make(size int64) *blank {
 	if err != nil {
 		s.room.give(size)
 		if !errors.Is(err, errStopped) {
-			s.log.Warn("next segment could not be prepared", zap.Error(err))
+			p.failedLine.Warn(s.log, s.now(), "next segment could not be prepared", zap.Error(err))
 		}
 		return nil
 	}

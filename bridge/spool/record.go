@@ -5,7 +5,7 @@ import (
 )
 
 // Record is a callback as it came. Query is the raw query string without its
-// Sign. ReceivedAt is kept to the nanosecond, from 1678 to 2262.
+// Sign, and behind it the trace, where there is one (trace.go). ReceivedAt is kept to the nanosecond, from 1678 to 2262.
 type Record struct {
 	ReceivedAt  time.Time
 	Query, Body []byte

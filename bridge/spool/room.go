@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/chatbridge/chatbridge/bridge/internal/disk"
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
 )
 
 // room keeps count of the bytes of segments against the two bounds: MaxBytes
@@ -104,6 +106,9 @@ type reserve struct {
 	fs   disk.FS
 	name string // with the directory
 	log  *zap.Logger
+	now  func() time.Time
+
+	heldLine loglimit.Limit
 
 	mu   sync.Mutex
 	size int64 // 0: there is none
@@ -113,7 +118,7 @@ type reserve struct {
 const leastReserve = 1 << 20
 
 func newReserve(o *Options, name string) *reserve {
-	return &reserve{fs: o.FS, name: filepath.Join(o.Dir, name), log: o.Logger}
+	return &reserve{fs: o.FS, name: filepath.Join(o.Dir, name), log: o.Logger, now: o.Now}
 }
 
 // hold makes the reserve at least size bytes, or as large as it was, where
@@ -129,7 +134,7 @@ func (r *reserve) hold(size int64) {
 	if err == nil {
 		return
 	}
-	r.log.Warn("no space could be reserved for the checkpoint", zap.Int64("bytes", size), zap.Error(err))
+	r.heldLine.Warn(r.log, r.now(), "no space could be reserved for the checkpoint", zap.Int64("bytes", size), zap.Error(err))
 	if had > 0 {
 		_ = r.make(had)
 	}

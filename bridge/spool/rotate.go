@@ -75,7 +75,7 @@ func (c *committer) abandon(err error) {
 	if !noSpace(err) {
 		c.spool.event(EventPoisoned)
 	}
-	c.spool.log.Error("segment is given up after a disk error", zap.String("segment", name), zap.Error(err))
+	c.givenUpLine.Error(c.spool.log, c.spool.now(), "segment is given up after a disk error", zap.String("segment", name), zap.Error(err))
 }
 
 // create makes the next segment, with room for need bytes of frames, and

@@ -108,7 +108,7 @@ func takeLock(d disk.FS, dir string) (io.Closer, error) {
 	lock, err := d.Lock(filepath.Join(dir, lockName), fmt.Sprintf("pid %d", os.Getpid()))
 	var locked *disk.LockedError
 	if errors.As(err, &locked) {
-		return nil, fmt.Errorf("open spool %s: %w: %w; stop it first, or use another spool.dir", dir, ErrLocked, locked)
+		return nil, fmt.Errorf("open spool %s: %w: %w; stop it first, or use another directory", dir, ErrLocked, locked)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open spool %s: take its lock: %w", dir, err)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/chatbridge/chatbridge/bridge"
+	"github.com/chatbridge/chatbridge/bridge/spool"
 	"github.com/chatbridge/chatbridge/cmd/chatbridge/internal/audit"
 	"github.com/chatbridge/chatbridge/cmd/chatbridge/internal/simulate"
 	"github.com/chatbridge/chatbridge/cmd/chatbridge/internal/topic"
@@ -108,18 +109,28 @@ func openDev(env *environment, f devFlags) (*dev, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.kafka, err = startDevKafka(f.kafkaPort, filepath.Join(f.dataDir, "kafka"))
-	if err != nil {
-		return nil, err
-	}
+	// The bridge first: its spool's lock is the whole folder's, and needs no Kafka.
 	d.bridge, err = bridge.Open(d.cfg, bridge.Options{
 		Version: thisBuild().Version, Logger: log, Hooks: d.screen.relayHooks(),
 	})
+	if errors.Is(err, spool.ErrLocked) {
+		return nil, fmt.Errorf("another chatbridge uses the data folder: %w; end it, or choose another folder with --data-dir", err)
+	}
 	if err != nil {
-		d.kafka.Close()
 		return nil, err
 	}
+	d.kafka, err = startDevKafka(f.kafkaPort, filepath.Join(f.dataDir, "kafka"))
+	if err != nil {
+		return nil, errors.Join(err, d.closeBridge())
+	}
 	return d, nil
+}
+
+// closeBridge ends a bridge that has not run.
+func (d *dev) closeBridge() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return d.bridge.Run(ctx)
 }
 
 func devConfig(f devFlags) bridge.Config {

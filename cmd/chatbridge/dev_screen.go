@@ -73,8 +73,8 @@ Read the topic from another terminal, with kcat or with chatbridge:
   kcat -C -b %s -t %s -f '%%k %%s\n'
   %s tail
 
-in: a callback was answered, hold: what waited or was dropped, topic: what a consumer reads.
-Ctrl-C stops.
+in: a callback was answered, hold: what waited or was dropped, topic: what a consumer reads
+(at the line's end its partition/offset). Ctrl-C stops.
 
 `, thisBuild().Version, d.callbackHost(), d.cfg.HTTP.Path, broker, topicName, d.bridge.OpsAddr(), d.flags.dataDir,
 		d.callbackHost(), d.cfg.HTTP.Path, devOpenApp, schema.CommandAfterSend, devExample,

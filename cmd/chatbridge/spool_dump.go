@@ -119,13 +119,15 @@ type dumpLine struct {
 	Position   uint64  `json:"position"`
 	ReceivedAt string  `json:"received_at"`
 	Query      string  `json:"query"`
+	Trace      string  `json:"trace,omitempty"` // traceparent and, on a line of its own, tracestate
 	Body       *string `json:"body,omitempty"`
 	BodyBase64 []byte  `json:"body_base64,omitempty"` // where Body would not be exact
 }
 
 // printJSON prints a callback as one line of JSON.
 func (d *dump) printJSON(e spool.Entry) error {
-	line := dumpLine{Position: uint64(e.Position), ReceivedAt: receipt(e), Query: string(e.Record.Query)}
+	query, trace := spool.CutTrace(e.Record.Query)
+	line := dumpLine{Position: uint64(e.Position), ReceivedAt: receipt(e), Query: string(query), Trace: string(trace)}
 	if utf8.Valid(e.Record.Body) {
 		body := string(e.Record.Body)
 		line.Body = &body

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,4 +190,35 @@ func TestErrorsNameTheLine(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "l.jsonl:2:") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// P9: whatever a ledger's file holds, reading it ends, within the file, with lines
+// or with an error; each line is found again by its offset.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"kind":"run","seed":42,"app":1400000000}` + "\n" + `{"kind":"ok","app":1,"group":"g","seq":7}` + "\n" + `{"kind":"en`))
+	f.Add([]byte("\n\n{}\n"))
+	f.Add([]byte(`{"kind":"ok","seq":18446744073709551616}` + "\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		last := int64(-1)
+		next, _ := readFrom(bytes.NewReader(b), "ledger", 0, func(offset int64, l *Line) error {
+			if offset <= last || l.Kind == "" {
+				t.Fatalf("a line of kind %q at %d after one at %d", l.Kind, offset, last)
+			}
+			last = offset
+			want := *l
+			_, err := readFrom(bytes.NewReader(b[offset:]), "ledger", offset, func(at int64, again *Line) error {
+				if diff := cmp.Diff(want, *again); at != offset || diff != "" {
+					t.Fatalf("the line at %d is read again at %d (-first +again):\n%s", offset, at, diff)
+				}
+				return io.EOF
+			})
+			if !errors.Is(err, io.EOF) {
+				t.Fatalf("the line at %d is not read again: %v", offset, err)
+			}
+			return nil
+		})
+		if next < 0 || next > int64(len(b)) || next <= last {
+			t.Fatalf("read up to %d of %d, the last line began at %d", next, len(b), last)
+		}
+	})
 }

@@ -68,7 +68,8 @@ func (o *Options) Check() error {
 		}
 	}
 	u, err := url.Parse(o.URL)
-	fault(err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"),
+	fault(o.URL == "", "--url is missing: where the bridge takes callbacks, such as http://127.0.0.1:8080/callback")
+	fault(o.URL != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")),
 		"--url %q is not a URL such as http://127.0.0.1:8080/callback", o.URL)
 	fault(o.App == 0, "--app is missing: the SdkAppid that the bridge knows")
 	fault(o.Groups < 1, "--groups must be at least 1")

@@ -1,0 +1,202 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatbridge/chatbridge/bridge/ingest"
+	"github.com/chatbridge/chatbridge/bridge/relay"
+)
+
+// tracing is the one door to OpenTelemetry (tracing*.go): it makes four spans of a
+// callback, request → append, hold, publish, from what the parts tell. The parts know
+// nothing of it: between them goes the text that the spool keeps (traceText).
+//
+// Nothing waits for it. A span that is done goes into a bounded queue, or is dropped
+// and counted; one goroutine of the library posts them. No span has a message's text.
+type tracing struct {
+	provider *sdk.TracerProvider
+	tracer   trace.Tracer
+	format   propagation.TraceContext
+	now      func() time.Time
+}
+
+// Bounds of what waits for the collector, and of how long it is waited for.
+const (
+	maxSpans     = 2048 // about 2 MiB
+	spanBatch    = 512
+	spanDelay    = time.Second
+	spanTimeout  = 5 * time.Second
+	closeTracing = 2 * time.Second
+)
+
+// openTracing opens nothing where tracing is off. It connects to nothing yet.
+func (b *Bridge) openTracing() error {
+	if b.cfg.Tracing.Endpoint == "" {
+		return nil
+	}
+	to, err := b.cfg.Tracing.url()
+	if err != nil {
+		return fmt.Errorf("tracing.endpoint: %w", err)
+	}
+	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(to),
+		otlptracehttp.WithTimeout(spanTimeout), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}))
+	if err != nil {
+		return fmt.Errorf("open tracing to tracing.endpoint: %w", err)
+	}
+	gate := newSpanGate(&spanExit{
+		SpanExporter: exporter, log: b.opt.Logger.Named("tracing"), now: b.opt.Now, counted: b.metrics.countSpans,
+	})
+	b.tracing = newTracing(gate, float64(b.cfg.Tracing.SampleRatio), b.opt.Version, b.opt.Now)
+	b.opt.Hooks.Decided = b.tracing.decided(b.opt.Hooks.Decided)
+	return nil
+}
+
+func newTracing(to sdk.SpanProcessor, ratio float64, version string, now func() time.Time) *tracing {
+	provider := sdk.NewTracerProvider(
+		sdk.WithSpanProcessor(to),
+		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(ratio))),
+		sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "chatbridge"), attribute.String("service.version", version))),
+	)
+	return &tracing{provider: provider, tracer: provider.Tracer("github.com/chatbridge/chatbridge/bridge"), now: now}
+}
+
+// close sends what is left, for as long as that may take. A nil tracing is closed.
+func (t *tracing) close() {
+	if t == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTracing)
+	defer cancel()
+	// A collector that is away keeps nobody from stopping: what it lacks is counted.
+	_ = t.provider.Shutdown(ctx)
+}
+
+// forIngest is the tracer that the endpoint is given: nil where tracing is off.
+func (t *tracing) forIngest() ingest.Tracer {
+	if t == nil {
+		return nil
+	}
+	return t
+}
+
+// Begin opens the span of a request, or goes on with the trace that it brings.
+func (t *tracing) Begin(header http.Header, start time.Time) ingest.Trace {
+	ctx := t.format.Extract(context.Background(), propagation.HeaderCarrier(header))
+	ctx, span := t.tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
+	return &callbackTrace{tracing: t, ctx: ctx, span: span}
+}
+
+// callbackTrace is the part of a trace that ends with the answer.
+type callbackTrace struct {
+	tracing *tracing
+	ctx     context.Context // holds span
+	span    trace.Span
+}
+
+// Context is the request's span, for the spool.
+func (c *callbackTrace) Context() string { return c.tracing.traceText(c.ctx) }
+
+// Appended makes the span of storing.
+func (c *callbackTrace) Appended(from, to time.Time, err error) {
+	_, span := c.tracing.tracer.Start(c.ctx, "append", trace.WithTimestamp(from))
+	if err != nil {
+		span.SetStatus(codes.Error, "not stored")
+	}
+	span.End(trace.WithTimestamp(to))
+}
+
+// Answered ends the request's span.
+func (c *callbackTrace) Answered(o ingest.Outcome, at time.Time) {
+	if c.span.IsRecording() {
+		c.span.SetAttributes(attribute.String("chatbridge.outcome", o.String()))
+		if !o.OK() {
+			c.span.SetStatus(codes.Error, o.String())
+		}
+	}
+	c.span.End(trace.WithTimestamp(at))
+}
+
+// maxTraceState bounds what of a peer's own tracestate is kept in the spool: what the
+// W3C asks everybody to pass on.
+const maxTraceState = 512
+
+// The headers of the W3C.
+const (
+	traceParent = "traceparent"
+	traceState  = "tracestate"
+)
+
+// traceText is a span as the spool keeps it: its traceparent and, behind a newline,
+// its tracestate, if there is one. "" = there is no span.
+func (t *tracing) traceText(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	t.format.Inject(ctx, carrier)
+	state := carrier[traceState]
+	if state == "" || len(state) > maxTraceState {
+		return carrier[traceParent]
+	}
+	return carrier[traceParent] + "\n" + state
+}
+
+// goOn is the inverse of traceText: what is started in the context is a child of the
+// span that was stored.
+func (t *tracing) goOn(text string) context.Context {
+	parent, state, _ := strings.Cut(text, "\n")
+	carrier := propagation.MapCarrier{traceParent: parent}
+	if state != "" {
+		carrier[traceState] = state
+	}
+	return t.format.Extract(context.Background(), carrier)
+}
+
+// decided makes the span of waiting: from the receipt to the moment at which an event
+// may leave, or is dropped as a duplicate. After a backlog it is as long as that was.
+func (t *tracing) decided(next func(relay.Decided)) func(relay.Decided) {
+	return func(d relay.Decided) {
+		if d.Trace != "" {
+			seq, _ := d.Event.Sequence()
+			_, span := t.tracer.Start(t.goOn(d.Trace), "hold", trace.WithTimestamp(d.Received))
+			if span.IsRecording() {
+				span.SetAttributes(attribute.String("chatbridge.group", d.Event.Group.ID), attribute.Int64("chatbridge.seq", int64(seq)),
+					attribute.String("chatbridge.order", d.Verdict.String()), attribute.Float64("chatbridge.held_seconds", d.Held.Seconds()))
+			}
+			span.End(trace.WithTimestamp(t.now()))
+		}
+		if next != nil {
+			next(d)
+		}
+	}
+}
+
+// published makes the span of publishing: from the first attempt on the event's batch
+// to Kafka's answer.
+func (t *tracing) published(p relay.Published) {
+	_, span := t.tracer.Start(t.goOn(p.Trace), "publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithTimestamp(p.From))
+	if span.IsRecording() {
+		seq, _ := p.Event.Sequence()
+		span.SetAttributes(attribute.String("chatbridge.group", p.Event.Group.ID), attribute.Int64("chatbridge.seq", int64(seq)),
+			attribute.Int("messaging.kafka.partition", p.Partition), attribute.Int64("messaging.kafka.offset", p.Offset))
+	}
+	span.End(trace.WithTimestamp(p.To))
+}
+
+// relayHooks adds the hook that only tracing needs.
+func (b *Bridge) relayHooks() relay.Hooks {
+	hooks := b.recent.relayHooks(b.metrics.relayHooks(b.opt.Hooks))
+	if b.tracing != nil {
+		hooks.Published = b.tracing.published
+	}
+	return hooks
+}

@@ -1,0 +1,349 @@
+package integration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A reading is somebody who was woken and reads the runbook for the first time: a
+// bridge in trouble, the Prometheus that woke him, and a shell.
+type reading struct {
+	t testing.TB
+	*bridge
+	*watcher
+	sections map[string]string
+}
+
+// read returns a reading of a bridge that is ready and scraped.
+func read(t testing.TB, b *bridge) *reading {
+	t.Helper()
+	r := &reading{t: t, bridge: b, watcher: startWatcher(t), sections: runbookSections(t)}
+	b.start()
+	b.ready()
+	r.watch(b)
+	r.scraped(b.of("up"))
+	return r
+}
+
+var lookBlock = regexp.MustCompile("(?s)\\*\\*Look\\.\\*\\*\n\n```sh\n(.*?)```")
+
+// follows waits until an alert fires, carries out each command by which its section
+// says how to look, and requires that they show what is meant to be seen.
+func (r *reading) follows(alert string, shows ...string) {
+	r.t.Helper()
+	name, _, _ := strings.Cut(alert, " ")
+	about := r.bridge
+	if name == "Absent" {
+		about = nil
+	}
+	r.fires(about, alert)
+	block := lookBlock.FindStringSubmatch(r.sections[name])
+	if block == nil {
+		r.t.Fatalf("the runbook's section %s has no commands", name)
+	}
+	var said strings.Builder
+	for line := range strings.Lines(block[1]) {
+		said.WriteString(r.types(strings.TrimSpace(line)))
+	}
+	for _, pattern := range shows {
+		if !regexp.MustCompile("(?m)" + pattern).MatchString(said.String()) {
+			r.t.Errorf("the commands of %s do not show %s", name, pattern)
+		}
+	}
+	r.t.Logf("%s fires; the runbook's commands:\n%s", alert, said.String())
+}
+
+// types carries out one command in a shell, as on the bridge's machine, and returns
+// it with what it said. That it finds something wrong is no failure, that it is
+// mistyped is one.
+func (r *reading) types(line string) string {
+	cmd := exec.Command("bash", "-c", line)
+	cmd.Env = append(os.Environ(), "OPS="+r.ops, "CONFIG="+r.config, "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
+	for _, s := range r.set { // a setting is a flag or a variable
+		key, value, _ := strings.Cut(s, "=")
+		cmd.Env = append(cmd.Env, "CHATBRIDGE_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || strings.HasPrefix(line, "chatbridge ") && exit.ExitCode() != 1) {
+		r.t.Errorf("%s: %v", line, err)
+	}
+	text := fmt.Sprintf("$ %s\n%s", line, out)
+	return strings.TrimRight(text, "\n") + "\n"
+}
+
+// TestRunbookKafkaAwayUntilTheSpoolIsFull: P1, P2, and the alerts of an outage in
+// the order in which they come. Kafka comes back, and they go.
+func TestRunbookKafkaAwayUntilTheSpoolIsFull(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	needsOwn(t, "the runbook's alerts for a Kafka that is away until the spool is full")
+	kafka := newKafka(t, spec{})
+	r := read(t, newBridge(t, kafka, "spool.max_bytes=256MiB"))
+	ledger := newLedger(t)
+	send(r.bridge, ledger, "--rate", "0", "--count", "50")
+	r.follows("SinkDown critical", `"ok": false`, `nothing listens at`, `^chatbridge_spool_oldest_age_seconds `)
+	send(r.bridge, ledger, "--rate", "0", "--count", "6000", "--body-size", "65536")
+	r.follows("DiskFilling warning", `^chatbridge_spool_max_bytes 2.68435456e\+08`, `^chatbridge_sink_ok 0`, `256`)
+	r.follows("DiskFilling critical", `^chatbridge_spool_bytes 2.68435456e\+08`)
+	r.follows("NotReady critical", `"ok": false`, `full`, `^chatbridge_sink_ok 0`)
+	r.follows("CallbacksLost critical", `outcome="full"\} [1-9]`)
+	kafka.start()
+	for _, alert := range []string{"SinkDown critical", "NotReady critical", "DiskFilling warning"} {
+		r.clears(r.bridge, alert)
+	}
+	t.Log(audit(r.bridge, ledger))
+}
+
+// TestRunbookBridgeAway: the bridge is killed again and again; then Prometheus
+// forgets that there is one.
+func TestRunbookBridgeAway(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	r := read(t, newBridge(t, nowhere()))
+	for n := 1; n <= 3; n++ {
+		r.bridge.kill()
+		if n == 1 {
+			r.follows("Down critical", `curl: \(7\)`)
+		}
+		r.bridge.start()
+		r.ready()
+		r.scraped(fmt.Sprintf("changes(%s[30m]) >= %d", r.of("process_start_time_seconds"), n))
+	}
+	r.clears(r.bridge, "Down critical")
+	r.follows("Restarting critical", `^ok`)
+	r.watch()
+	r.follows("Absent critical", `^ok`, `^chatbridge_build_info`)
+	r.watch(r.bridge)
+	r.clears(nil, "Absent critical")
+}
+
+// TestRunbookCallbacksThatAreNotTaken: signed wrongly, and sent too slowly.
+func TestRunbookCallbacksThatAreNotTaken(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	r := read(t, newBridge(t, nowhere()))
+	slowly(t, r.bridge, 1500*time.Millisecond)
+	r.follows("SlowAnswers critical", `^chatbridge_answer_seconds_sum 1\.`)
+	wrong := query(commandAfterSend)
+	wrong.Set("Sign", strings.Repeat("0", 64))
+	for range 60 { // within five minutes: more than one in twenty seconds
+		post(t, r.bridge, wrong, golden(t, "specification.callback.json"))
+	}
+	r.follows("Refusing critical", `outcome="signature-wrong"\} 60`)
+	r.follows("Refusing warning", `outcome="stored"\} 1`)
+}
+
+// slowly posts one callback whose body comes only after a pause, which begins when
+// the bridge asks for it.
+func slowly(t testing.TB, b *bridge, pause time.Duration) {
+	t.Helper()
+	body := golden(t, "specification.callback.json")
+	address := strings.TrimSuffix(strings.TrimPrefix(b.url, "http://"), "/callback")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /callback?%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n", query(commandAfterSend).Encode(), address, len(body))
+	const goOn = "HTTP/1.1 100 Continue\r\n\r\n"
+	asked := make([]byte, len(goOn))
+	if _, err := io.ReadFull(conn, asked); err != nil || string(asked) != goOn {
+		t.Fatalf("the bridge asks for the body by %q, %v", asked, err)
+	}
+	hold(pause)
+	if _, err := conn.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) {
+		t.Errorf("a body that took %v was answered %q, %v", pause, answer, err)
+	}
+}
+
+// TestRunbookSlowKafka: P3, P4. Each answer of Kafka takes three seconds, and one
+// group has much to say: what it said first waits for more than a minute. Then the
+// network is mended.
+func TestRunbookSlowKafka(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	needsReal(t, "the runbook's alert for a slow Kafka, behind a proxy")
+	needsOwn(t, "the runbook's alert for a slow Kafka, behind a proxy")
+	slow := listener{name: "SLOW", protocol: "PLAINTEXT", advertised: []int{freePort(t)}}
+	kafka := startKafka(t, spec{listeners: []listener{slow}})
+	way := newPassage(t, slow.advertised[0], kafka.nodes[0].ports[slow.name])
+	r := read(t, newBridge(t, kafka, "kafka.brokers="+kafka.advertisedAt(slow), "kafka.compression=none"))
+	ledger := newLedger(t)
+	said := func(count int) {
+		send(r.bridge, ledger, "--groups", "1", "--topics", "0", "--rate", "0", "--count", itoa(count), "--body-size", "65536")
+	}
+	said(20)
+	r.drained()
+	way.spoil("latency", down, map[string]int{"latency": 3000})
+	said(700)
+	r.follows("Lagging warning", `^chatbridge_partition_lag_seconds\{partition="\d+"\} (6\d|[7-9]\d|\d{3})\.`, `^chatbridge_publish_seconds_count`)
+	way.mended()
+	r.clears(r.bridge, "Lagging warning")
+	t.Log(audit(r.bridge, ledger))
+}
+
+// TestRunbookDamage: P1. A byte rots on the disk. The rest is published; the alert
+// ends as the runbook says.
+func TestRunbookDamage(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	needsOwn(t, "the runbook's alert for damage, with a Kafka that comes later")
+	kafka := newKafka(t, spec{})
+	b := newBridge(t, kafka)
+	b.start()
+	b.ready()
+	for seq := 1; seq <= 3; seq++ {
+		post(t, b, query(commandAfterSend), callbackOf("rot", seq, 100))
+	}
+	b.kill()
+	rot(t, b, `"MsgSeq":1`)
+	r := read(t, b)
+	r.follows("Damaged critical", `damage`, `^chatbridge_spool_quarantined_files 1`)
+
+	kafka.start()
+	b.drained()
+	b.kill()
+	kept, err := filepath.Glob(filepath.Join(b.spool, "*.damaged"))
+	if err != nil || len(kept) == 0 {
+		t.Fatalf("the kept files are %v, %v", kept, err)
+	}
+	for _, name := range kept {
+		if err := os.Rename(name, filepath.Join(t.TempDir(), filepath.Base(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.start()
+	b.ready()
+	r.clears(b, "Damaged critical")
+}
+
+// rot changes one bit of what is on the disk.
+func rot(t testing.TB, b *bridge, at string) {
+	t.Helper()
+	segments, err := filepath.Glob(filepath.Join(b.spool, "*.seg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range segments {
+		stored, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := bytes.Index(stored, []byte(at)); i >= 0 {
+			stored[i] ^= 1
+			if err := os.WriteFile(name, stored, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("no segment of %v has %s", segments, at)
+}
+
+// TestRunbookWhatIsPublishedOddly: P3, P4, P6. Dead letters, late ones, and a topic
+// that is given a partition.
+func TestRunbookWhatIsPublishedOddly(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	kafka := sharedKafka(t)
+	r := read(t, newBridge(t, kafka, "resequence.hold=0"))
+	post(t, r.bridge, query(commandAfterSend), []byte("not JSON"))
+	r.follows("DeadLetters warning", `reason="not-json"\} 1`)
+	ledger := newLedger(t)
+	send(r.bridge, ledger, "--rate", "500", "--count", "1000")
+	r.follows("LateEvents warning", `order="late"\} [1-9]`, `^chatbridge_resequence_hold_seconds 0`)
+	r.drained()
+	kafka.morePartitions(r.events, 13)
+	send(r.bridge, ledger, "--rate", "500", "--count", "1000")
+	r.follows("TopicChanged warning", `change="more-partitions"\} 1`)
+}
+
+// TestRunbookSettings: P1, P7. What is set so that it promises less, and a
+// certificate that is renewed in the last moment.
+func TestRunbookSettings(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	ca := newAuthority(t, "the CA of the runbook")
+	cert, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	certify := func(left time.Duration) {
+		p := ca.issue("bridge", "127.0.0.1", time.Now().Add(left))
+		writeText(t, cert, p.cert)
+		writeText(t, key, p.key)
+	}
+	certify(24 * time.Hour)
+	b := newBridge(t, nowhere(), "spool.durability=memory", "http.tls.cert_file="+cert, "http.tls.key_file="+key)
+	writeText(t, b.config, strings.Replace(readFile(t, b.config), fmt.Sprintf("    tokens: [%q]\n", appToken), "", 1))
+	r := read(t, b)
+	r.follows("UnsignedApps warning", `^chatbridge_unsigned_apps 1`, `apps\[0\]: has no token`)
+	r.follows("NotDurable warning", `mode="memory"`, `durability: memory`)
+	r.follows("CertificateExpires critical", `use="http"`)
+	certify(10 * 24 * time.Hour)
+	r.clears(b, "CertificateExpires critical")
+	r.follows("CertificateExpires warning", `use="http"`)
+	certify(100 * 24 * time.Hour)
+	r.clears(b, "CertificateExpires warning")
+}
+
+// TestRunbookDisk: P1. A disk that stands still for a second, and one that fails.
+func TestRunbookDisk(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	if why := canMakeDevices(t); why != "" {
+		notCovered(t, "the runbook's alerts for a bad disk: "+why)
+	}
+	s := &stage{t: t, site: &site{kafka: sharedKafka(t)}, scene: &scene{}}
+	onDevice(s)
+	r := read(t, s.bridge)
+	s.must(command("fsfreeze", "--freeze", s.spoolDisk))
+	ledger := newLedger(t)
+	load := startSend(r.bridge, ledger, "--rate", "10", "--count", "10", "--timeout", "1m")
+	eventually(t, "the bridge waits for the disk", func() error { return waitsForDisk(r.bridge.cmd.Process.Pid) })
+	hold(1200 * time.Millisecond)
+	s.must(command("fsfreeze", "--unfreeze", s.spoolDisk))
+	load.summary()
+	r.follows("SlowFsync warning", `^chatbridge_spool_fsync_seconds_sum [1-9]`)
+
+	remove := s.ballast(0)
+	load = startSend(r.bridge, ledger, "--rate", "100", "--body-size", "65536")
+	r.follows("DiskErrors warning", `"ok"`)
+	load.stop()
+	remove()
+	eventually(t, "the bridge stores again, or its file system has given up", func() error {
+		if gaveUp(s.spoolDisk) || !r.bridge.alive() {
+			return nil
+		}
+		return r.probe("/readyz", http.StatusOK)
+	})
+}
+
+// waitsForDisk returns an error unless a thread of the process is in uninterruptible
+// sleep, as one that writes to a frozen file system is (proc(5)).
+func waitsForDisk(pid int) error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return err
+	}
+	for _, name := range threads {
+		text, err := os.ReadFile(name)
+		if err == nil && bytes.Contains(text, []byte(") D ")) {
+			return nil
+		}
+	}
+	return fmt.Errorf("none of %d threads does", len(threads))
+}

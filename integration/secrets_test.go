@@ -1,0 +1,472 @@
+package integration
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+)
+
+// TestNothingSecretIsShown: a bridge at log level debug lives through all that
+// fills a log, with secrets planted wherever one can be: in messages, tokens,
+// passwords, keys, signatures and the path. None is in what it says: not in its
+// log, not on the operator's pages, not in what commands print about it.
+//
+// It is kfake on purpose, whatever else is there: what is looked at is the bridge,
+// and TestKafkaSecurity looks at what a real Kafka's refusals bring into the log.
+func TestNothingSecretIsShown(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.send(v.good(1, 5, 3, 2, 2))
+	v.send(v.hostile())
+	v.sendRaw()
+	v.look()
+
+	v.logIn() // until now the password was a wrong one
+	eventually(t, "the sink is well", func() error { return v.probe("/sinkz", http.StatusOK) })
+	v.drained()
+	v.look()
+
+	v.kafka.kill()
+	v.send(v.good(7, 6, 9, 12))
+	eventually(t, "the outage is noticed", func() error { return v.probe("/sinkz", http.StatusServiceUnavailable) })
+	v.look()
+	v.kill()
+	v.damage()
+	v.set = append(v.set, "log.format=console")
+	v.start()
+	v.ready()
+	v.look()
+	v.kafka.start()
+	v.drained()
+	v.look()
+	v.commands()
+	v.signal(os.Interrupt)
+	if code := v.exit(); code != 0 {
+		t.Errorf("serve ended with %d", code)
+	}
+	v.search()
+}
+
+// A vault is a bridge whose configuration and traffic are full of secrets, and all
+// that it was seen to say.
+type vault struct {
+	*bridge
+	kafka   *cluster
+	ca      *authority
+	client  *http.Client
+	secrets map[string]string // the value, and what it is
+	shown   map[string]string // where something was read, and what
+	token   string
+	dir     string
+}
+
+func newVault(t *testing.T) *vault {
+	t.Helper()
+	v := &vault{
+		secrets: map[string]string{}, shown: map[string]string{}, ca: newAuthority(t, "a CA"), dir: newDir(t, "files"),
+	}
+	password := v.plant("the password")
+	v.plantKey("the key of the bridge's listener", v.issue("server"))
+	v.plantKey("the bridge's key towards Kafka", v.issue("kafka"))
+	v.kafka = startKafka(t, v.secured(t, password))
+	v.put(t, "rejected", v.plant("a password that is refused"))
+	v.put(t, "password", password)
+	v.put(t, "tokens", v.plant("a token of a file")+"\n"+v.plant("another one")+"\n")
+	if err := os.Rename(v.file("rejected"), v.file("login")); err != nil {
+		t.Fatal(err)
+	}
+
+	v.bridge = newBridge(t, v.kafka, "log.level=debug")
+	for _, topic := range []string{v.events, v.dead} {
+		v.kafka.makeTopic(topic, 1, "max.message.bytes=65536")
+	}
+	secretPath := "/callback/" + v.plant("a part of the path")
+	v.token = v.plant("a token")
+	v.url = "https" + strings.TrimSuffix(strings.TrimPrefix(v.url, "http"), "/callback") + secretPath
+	u, err := url.Parse(v.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.put(t, "chatbridge.yaml", v.configuration(u.Host, secretPath))
+	v.config = v.file("chatbridge.yaml")
+	pool := x509.NewCertPool()
+	pool.AddCert(v.ca.cert)
+	v.client = &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	t.Cleanup(v.client.CloseIdleConnections)
+	v.start()
+	v.ready()
+	return v
+}
+
+// secured is a Kafka that wants a certificate and a login, and takes small records.
+func (v *vault) secured(t *testing.T, password string) spec {
+	broker, mine := v.ca.issue("broker", "127.0.0.1", tomorrow()), v.ca.issue("tests", "tests", tomorrow())
+	pair, err := tls.X509KeyPair([]byte(mine.cert), []byte(mine.key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(v.ca.cert)
+	v.put(t, "ca.pem", v.ca.pem)
+	return spec{
+		fake: true, options: "secured",
+		files: map[string][]byte{"ca.pem": []byte(v.ca.pem), "broker.pem": broker.both(), "password": []byte(password)},
+		opts: []kgo.Opt{
+			kgo.DialTLSConfig(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}),
+			kgo.SASL(plain.Auth{User: keeper, Pass: password}.AsMechanism()),
+		},
+	}
+}
+
+func (v *vault) configuration(listen, path string) string {
+	return fmt.Sprintf(`http: {listen: %q, path: %q, tls: {cert_file: %q, key_file: %q}}
+apps:
+  - {sdk_app_id: %d, tokens: [%q]}
+  - {sdk_app_id: %d, tokens_file: %q}
+spool: {dir: %q, min_free: 32MiB}
+kafka:
+  brokers: %s
+  topic: %s
+  dead_letter_topic: %s
+  callbacks_topic: %s
+  create_topics: true
+  tls: {enabled: true, ca_file: %q, cert_file: %q, key_file: %q}
+  sasl: {mechanism: PLAIN, username: %s, password_file: %q}
+ops: {listen: %q, action_token: %q}
+tracing: {endpoint: "http://127.0.0.1:1"}
+`, listen, path, v.file("server.pem"), v.file("server.key"), app, v.token, app+1, v.file("tokens"), v.spool,
+		list(v.kafka.addr), v.events, v.dead, v.events+".callbacks", v.file("ca.pem"), v.file("kafka.pem"), v.file("kafka.key"),
+		keeper, v.file("login"), strings.TrimPrefix(v.ops, "http://"), v.plant("the token of the page's actions"))
+}
+
+func (v *vault) file(name string) string { return filepath.Join(v.dir, name) }
+
+func (v *vault) put(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(v.file(name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// issue writes a certificate and its key, and returns the key.
+func (v *vault) issue(name string) string {
+	v.ca.t.Helper()
+	p := v.ca.issue(name, "127.0.0.1", tomorrow())
+	for file, text := range map[string]string{name + ".pem": p.cert, name + ".key": p.key} {
+		if err := os.WriteFile(v.file(file), []byte(text), 0o600); err != nil {
+			v.ca.t.Fatal(err)
+		}
+	}
+	return p.key
+}
+
+// logIn puts the password right.
+func (v *vault) logIn() {
+	v.t.Helper()
+	if err := os.Rename(v.file("password"), v.file("login")); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// plant returns a new secret, which is looked for at the end.
+func (v *vault) plant(what string) string {
+	secret := strings.ToLower(rand.Text())
+	v.secrets[secret] = what
+	return secret
+}
+
+// plantKey has a key's lines looked for, but for the first, which is much the same
+// in all keys.
+func (v *vault) plantKey(what, text string) {
+	for _, line := range strings.Split(text, "\n")[2:] {
+		if !strings.HasPrefix(line, "-") && len(line) >= window {
+			v.secrets[line] = what
+		}
+	}
+}
+
+// damage breaks a message that lies in the spool.
+func (v *vault) damage() {
+	v.t.Helper()
+	segments, err := filepath.Glob(filepath.Join(v.spool, "*.seg"))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for _, name := range segments {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		at := bytes.Index(b, []byte("TIMTextElem"))
+		if at < 0 {
+			continue
+		}
+		b[at]++
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			v.t.Fatal(err)
+		}
+		return
+	}
+	v.t.Fatal("there is no message in the spool")
+}
+
+// A plea is a request: its query is signed unless sign says otherwise.
+type plea struct {
+	path, command, sign, body string
+	app                       int
+	more                      url.Values // beside the usual parameters, or in their place
+}
+
+// good are messages of a group, and one of another command.
+func (v *vault) good(numbers ...int) []plea {
+	other := map[string]any{"CallbackCommand": "Group.CallbackAfterNewMemberJoin", "Text": v.plant("another command's text")}
+	all := []plea{{command: "Group.CallbackAfterNewMemberJoin", body: written(other)}}
+	for _, n := range numbers {
+		all = append(all, plea{body: written(v.message(n)), more: url.Values{"Note": {v.plant("a parameter of the query")}}})
+	}
+	return all
+}
+
+// message is a callback with a secret in whatever people can write.
+func (v *vault) message(number int) map[string]any {
+	return map[string]any{
+		"CallbackCommand": commandAfterSend, "GroupId": "@TGS#vault", "Type": "Public", "From_Account": "jared",
+		"MsgSeq": number, "Random": number, "MsgTime": time.Now().Unix(), "EventTime": strconv.FormatInt(time.Now().UnixMilli(), 10),
+		"CloudCustomData":                        v.plant("custom data"),
+		v.plant("the name of an unknown member"): v.plant("an unknown member"),
+		"MsgPriority":                            []string{v.plant("a value of a wrong type")},
+		"MsgBody": []any{
+			map[string]any{"MsgType": "TIMTextElem", "MsgContent": map[string]any{"Text": v.plant("message text")}},
+			map[string]any{"MsgType": "TIMCustomElem", "MsgContent": map[string]any{"Data": v.plant("custom data of an element")}},
+			map[string]any{"MsgType": v.plant("an unknown type"), "MsgContent": v.plant("content of an unknown type")},
+		},
+	}
+}
+
+func written(body any) string {
+	b, _ := json.Marshal(body) // texts, numbers, lists and maps can be written
+	return string(b)
+}
+
+// hostile are requests that are refused, bodies that cannot be read, and one that
+// no topic takes.
+func (v *vault) hostile() []plea {
+	broken := func(what, form string) plea { return plea{body: fmt.Sprintf(form, v.plant(what))} }
+	large := v.message(4)
+	noise := make([]byte, 1<<18)
+	_, _ = rand.Read(noise) // never fails
+	large["MsgBody"] = []any{map[string]any{"MsgType": "TIMTextElem", "MsgContent": map[string]any{
+		"Text": v.plant("the text of a large message") + base64.StdEncoding.EncodeToString(noise),
+	}}}
+	return []plea{
+		// The log shows the first; ingest's own tests have the others, too.
+		broken("the command in a body", `{"GroupId":"g","CallbackCommand":"%s"}`),
+		broken("text that is no JSON", "%s"),
+		broken("a body that ends early", `{"GroupId":"g","Text":"%s`),
+		broken("a body with a broken escape", `{"GroupId":"g","Text":"%s\q"}`),
+		broken("a name that is there twice", `{"GroupId":"g","%[1]s":1,"%[1]s":2}`),
+		broken("a body without a group", `{"Text":"%s"}`),
+		broken("a group that is a list", `{"GroupId":["%s"]}`),
+		broken("a body that is nested deep", strings.Repeat("[", 100)+`"%s"`),
+		broken("a body that is a list", `["%s"]`),
+		{body: written(large)},
+		{command: v.plant("a command"), body: v.plant("the body of an unknown command")},
+		{sign: "none", body: v.plant("an unsigned body")},
+		{sign: v.plant("a sign that is none"), body: v.plant("a wrongly signed body")},
+		{app: 7, body: v.plant("a body of an unknown app")},
+		{path: "/" + v.plant("another path"), body: v.plant("a body for another path")},
+		{more: url.Values{"SdkAppid": {v.plant("an app")}}, body: v.plant("another body of an unknown app")},
+		{more: url.Values{"RequestTime": {v.plant("a time")}}, body: v.plant("a body of a strange time")},
+		{more: url.Values{"RequestTime": {"1700000000"}}, body: v.plant("an old body")},
+		{body: v.plant("a body over the limit") + strings.Repeat("x", 1<<20)},
+	}
+}
+
+// send posts them all, and keeps no answer: ErrorInfo is for the caller, who sent
+// it all himself. Each signature is a secret, too.
+func (v *vault) send(pleas []plea) {
+	v.t.Helper()
+	for _, p := range pleas {
+		at := strconv.FormatInt(time.Now().Unix(), 10)
+		q := url.Values{
+			"SdkAppid": {strconv.Itoa(app + p.app)}, "CallbackCommand": {commandAfterSend}, "contenttype": {"json"}, "RequestTime": {at},
+		}
+		if p.command != "" {
+			q.Set("CallbackCommand", p.command)
+		}
+		maps.Copy(q, p.more)
+		sum := sha256.Sum256([]byte(v.token + q.Get("RequestTime")))
+		v.secrets[hex.EncodeToString(sum[:])] = "a signature"
+		switch p.sign {
+		case "":
+			q.Set("Sign", hex.EncodeToString(sum[:]))
+		case "none":
+		default:
+			q.Set("Sign", p.sign)
+		}
+		request, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, v.url+p.path+"?"+q.Encode(), strings.NewReader(p.body))
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+v.plant("a header"))
+		response, err := v.client.Do(request)
+		if err != nil {
+			continue // the server may close on a body that is too large
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+	}
+}
+
+// sendRaw sends what no client of HTTP would, in TLS and without.
+func (v *vault) sendRaw() {
+	v.t.Helper()
+	u, err := url.Parse(v.url)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	junk := func(form string) string { return fmt.Sprintf(form, u.Path, v.plant("what is no request")) }
+	for _, text := range []string{
+		junk("POST %s?Sign=%s HTTP/9.9\r\n\r\n"),
+		junk("POST %s?Sign=%s HTTP/1.1\r\nHost\r\n\r\n"),
+		junk("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n"),
+		junk("POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n"),
+		junk("POST %s HTTP/1.1\r\nHost: x\r\nExpect: %s\r\nContent-Length: 5\r\n\r\n"),
+		junk("GET %s/%%%s HTTP/1.1\r\nHost: x\r\n\r\n"),
+		"POST " + u.Path + " HTTP/1.1\r\nHost: x\r\nX: " + v.plant("a long header") + strings.Repeat("x", 1<<20) + "\r\n\r\n",
+	} {
+		for _, encrypted := range []bool{true, false} {
+			v.speak(u.Host, text, encrypted)
+		}
+	}
+}
+
+// speak sends text and waits until the server is done with it.
+func (v *vault) speak(host, text string, encrypted bool) {
+	v.t.Helper()
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer conn.Close()
+	if encrypted {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // nothing is trusted here but that it answers
+	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		v.t.Fatal(err)
+	}
+	// The server may close before it has read all: that is an end, too.
+	_, _ = io.WriteString(conn, text)
+	_, _ = io.Copy(io.Discard, conn)
+}
+
+// look reads all of the operator's pages.
+func (v *vault) look() {
+	v.t.Helper()
+	paths := []string{"/", "/status", "/sinkz", "/readyz", "/livez", "/metrics", "/group?group=%40TGS%23vault", "/letters/1"}
+	for _, path := range paths {
+		answer, err := opsClient.Get(v.ops + path)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		v.shown[fmt.Sprintf("%s (reading %d)", path, len(v.shown))] = string(text)
+	}
+}
+
+// commands asks those that show the configuration, the spool's state and Kafka's.
+// What dump, tail and audit are there to show is the messages.
+func (v *vault) commands() {
+	v.t.Helper()
+	for _, args := range [][]string{
+		{"config", "check"}, {"config", "print", "--sources"}, {"topics", "check"}, {"spool", "stat"}, {"spool", "verify"}, {"health"},
+	} {
+		stdout, stderr, _ := run(v.t, append(args, v.settings()...)...)
+		if stdout+stderr == "" && args[0] != "health" {
+			v.t.Errorf("%v said nothing", args)
+		}
+		v.shown[strings.Join(args, " ")] = stdout + stderr
+	}
+}
+
+// window is how much of a secret is looked for: one may have been cut.
+const window = 10
+
+// search looks for every secret in all that was said, as it is and as it may have
+// been written down.
+func (v *vault) search() {
+	v.t.Helper()
+	said, err := os.ReadFile(v.log)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.shown["the log"], v.shown["standard output"] = string(said), v.out.String()
+	for _, want := range []string{ // what must have been said, or nothing was searched
+		`"level":"debug"`, "DEBUG", "callback refused", "callback not understood",
+		"kafka attempt failed", "kafka works again", "too large for its topic", "segment is damaged",
+	} {
+		if !strings.Contains(v.shown["the log"], want) {
+			v.t.Errorf("the log says nothing of %q: the search shows too little", want)
+		}
+	}
+	for _, where := range slices.Sorted(maps.Keys(v.shown)) {
+		for secret, what := range v.secrets {
+			if form, found := foundIn(v.shown[where], secret); found {
+				v.t.Errorf("%s shows %s (%s): …%s…", where, what, form, around(v.shown[where], secret))
+			}
+		}
+	}
+	v.t.Logf("%d secrets, %d texts, %d bytes of log", len(v.secrets), len(v.shown), len(said))
+}
+
+// foundIn reports whether text holds a part of secret, and in which form.
+func foundIn(text, secret string) (form string, found bool) {
+	for at := 0; at+window <= len(secret); at++ {
+		part := secret[at : at+window]
+		if strings.Contains(text, part) || strings.Contains(text, strings.ToUpper(part)) {
+			return "as it is", true
+		}
+		if strings.Contains(strings.ToLower(text), hex.EncodeToString([]byte(part))) {
+			return "in hex", true
+		}
+		if at+12 <= len(secret) && strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret[at:at+12]))) {
+			return "in base64", true
+		}
+	}
+	return "", false
+}
+
+// around is what stands before the first part of secret.
+func around(text, secret string) string {
+	for at := 0; at+window <= len(secret); at++ {
+		if i := strings.Index(text, secret[at:at+window]); i >= 0 {
+			return text[max(0, i-160):min(len(text), i+window)]
+		}
+	}
+	return ""
+}
