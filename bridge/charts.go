@@ -86,7 +86,7 @@ func intervalsOf(tallies []tally, now time.Time) ([]time.Time, []interval) {
 	for i := range out {
 		times[i] = end.Add(-time.Duration(points-1-i) * step)
 		from, to := before(times[i].Add(-step)), before(times[i])
-		if from >= 0 && to > from {
+		if from >= 0 && to > from && tallies[to].at.After(tallies[from].at) { // a clock may have been set back
 			out[i] = interval{tallies[from], tallies[to], true}
 		}
 	}

@@ -21,7 +21,7 @@ func (g *gauges) descriptions() map[string]*prometheus.Desc {
 		"ready":        gauge("ready", "1 while callbacks can be stored."),
 		"sink":         gauge("sink_ok", "1 while Kafka takes what is published."),
 		"durability":   gauge("durability_info", "Always 1; the label says when an answered callback is durable.", "mode"),
-		"certificate":  gauge("certificate_expiry_timestamp_seconds", "When the certificate of http.tls (http), or the client certificate of kafka.tls (kafka), expires; absent where there is none.", "use"),
+		"certificate":  gauge("certificate_expiry_timestamp_seconds", "When the certificate of http.tls (http) or ops.tls (ops), or the client certificate of kafka.tls (kafka), expires; absent where there is none.", "use"),
 		"unsigned":     gauge("unsigned_apps", "Apps whose callbacks are taken unsigned."),
 		"bytes":        gauge("spool_bytes", "Bytes of the spool's segments, space made ahead included."),
 		"max":          gauge("spool_max_bytes", "Bytes that the spool may take."),
@@ -91,6 +91,9 @@ func (b *Bridge) certificates() map[string]time.Time {
 	all := map[string]time.Time{}
 	if expiry, ok := b.ingest.CertificateExpiry(); ok {
 		all["http"] = expiry
+	}
+	if expiry, ok := b.cfg.Ops.TLS.expiry(); ok {
+		all["ops"] = expiry
 	}
 	if files := b.cfg.Publisher().TLSFiles; files != nil {
 		if expiry, ok := files.Expiry(); ok {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	stdlog "log"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -44,11 +45,12 @@ func (b *Bridge) masked() string {
 type opsJournal struct{ log *zap.Logger }
 
 func (j opsJournal) Write(line []byte) (int, error) {
-	say := j.log.Debug
+	said := zap.ByteString("said", bytes.TrimSpace(line))
 	if bytes.HasPrefix(line, []byte("http: panic")) {
-		say = j.log.Error
+		j.log.Error("panic while answering the operator", said)
+	} else {
+		j.log.Debug("the operator's listener", said)
 	}
-	say("the operator's listener", zap.ByteString("said", bytes.TrimSpace(line)))
 	return len(line), nil
 }
 
@@ -65,6 +67,18 @@ func (o OpsConfig) door() ops.Door {
 		}
 	}
 	return d
+}
+
+// expiry is when the certificate expires; false: there is none that can be read.
+func (t OpsTLS) expiry() (time.Time, bool) {
+	if t.CertFile == "" {
+		return time.Time{}, false
+	}
+	pair, err := readKeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return pair.Leaf.NotAfter, true
 }
 
 // read makes a configuration of the files as they are now. A client without a

@@ -79,6 +79,9 @@ func TestThePasswordGuardsTheOperatorsListener(t *testing.T) {
 			t.Errorf("after it was changed, %q was answered %d; want %d", password, got, want)
 		}
 	}
+	if expiry := b.certificates()["ops"]; expiry.Unix() != 4e9 {
+		t.Errorf("its certificate expires at %s", expiry)
+	}
 	if got := answered("/readyz", ""); got != http.StatusOK {
 		t.Errorf("/readyz without the password: %d", got)
 	}

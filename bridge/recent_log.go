@@ -42,9 +42,19 @@ func (c *entryCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		text = append(text, fmt.Sprintf("%s=%v", key, values.Fields[key]))
 	}
 	c.ring.add(ops.Entry{
-		At: e.Time, Level: e.Level.String(), Part: e.LoggerName, Message: e.Message, Fields: strings.Join(text, " "),
+		At: e.Time, Level: e.Level.String(), Part: e.LoggerName, Message: e.Message, Fields: cut(strings.Join(text, " ")),
 	})
 	return nil
+}
+
+// mostOfFields bounds what is kept of an entry's fields, in bytes.
+const mostOfFields = 2 << 10
+
+func cut(text string) string {
+	if len(text) <= mostOfFields {
+		return text
+	}
+	return strings.ToValidUTF8(text[:mostOfFields], "") + " …"
 }
 
 // Sync implements zapcore.Core.

@@ -84,7 +84,12 @@ func TestWarningsAndErrorsAreKept(t *testing.T) {
 	log.Info("not worth it")
 	log.Warn("a warning", zap.Duration("took", time.Second))
 	log.With(zap.Int("b", 2)).Error("an error", zap.Error(errors.New("why")))
+	log.Warn("a long one", zap.String("é", strings.Repeat("é", mostOfFields)))
 	got := x.events().Log
+	if long := got[0].Fields; len(long) > mostOfFields+4 || !strings.HasSuffix(long, "é …") {
+		t.Errorf("%d bytes of a long entry are kept, the last ones %q", len(long), long[len(long)-8:])
+	}
+	got = got[1:]
 	for i := range got {
 		got[i].At = time.Time{}
 	}

@@ -50,6 +50,7 @@ func TestThePageInABrowser(t *testing.T) {
 	tab.shows("#state", "Kafka is unreachable since")
 	tab.shows("#state", "What is safe")
 	tab.shows("#partitions", "attempts")
+	tab.shows("#spoken", "Kafka is unreachable since")
 	tab.accessible("in trouble")
 	tab.picture("trouble")
 	if err := b.probe("/readyz", http.StatusOK); err != nil {

@@ -32,6 +32,10 @@ func (d *Door) locked() bool { return d.Password != nil || d.Certificates }
 func (d *Door) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate":
+			// A page elsewhere may link here, and nothing more: a profile takes time.
+			http.Error(w, "the operator's listener is no part of other pages", http.StatusForbidden)
+			return
 		case d.locked():
 			if !d.admits(w, r) {
 				return

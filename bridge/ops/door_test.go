@@ -88,6 +88,33 @@ func TestWithoutADoorOnlyItsOwnNameIsAnswered(t *testing.T) {
 	}
 }
 
+// A page elsewhere can link to the listener, and cannot make a browser work it.
+func TestNoPageElsewhereUsesTheListener(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		site, mode string
+		want       int
+	}{
+		{"", "", http.StatusOK}, {"none", "navigate", http.StatusOK}, {"same-origin", "cors", http.StatusOK},
+		{"cross-site", "navigate", http.StatusOK}, {"cross-site", "no-cors", http.StatusForbidden}, {"cross-site", "cors", http.StatusForbidden},
+	} {
+		for _, path := range paths {
+			want := c.want
+			if open[path] {
+				want = http.StatusOK
+			}
+			got := ask(password("the right password"), path, func(r *http.Request) {
+				r.SetBasicAuth(User, "the right password")
+				r.Header.Set("Sec-Fetch-Site", c.site)
+				r.Header.Set("Sec-Fetch-Mode", c.mode)
+			})
+			if got.Code != want {
+				t.Errorf("%s from %q by %q was answered %d; want %d", path, c.site, c.mode, got.Code, want)
+			}
+		}
+	}
+}
+
 func TestEveryAnswerSaysWhatABrowserMayDoWithIt(t *testing.T) {
 	t.Parallel()
 	for _, path := range append(paths, "/nothing") {

@@ -8,6 +8,12 @@ async function refresh() {
   if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   document.title = fresh.title;
+  // The numbers change all the time; said aloud is what is news.
+  const was = document.getElementById("state"), is = fresh.getElementById("state");
+  if (was.dataset.about !== is.dataset.about) {
+    was.dataset.about = is.dataset.about;
+    document.getElementById("spoken").textContent = is.querySelector(".sentence").textContent;
+  }
   for (const now of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(now.id);
     // What somebody reads with the keyboard is left alone under his hands.
@@ -19,8 +25,8 @@ async function refresh() {
   for (const image of document.querySelectorAll("#charts img")) {
     const next = fresh.getElementById(image.id);
     if (!next) continue;
-    const source = image.parentElement.querySelector("source");
-    source.srcset = next.parentElement.querySelector("source").srcset;
+    const source = image.parentElement.querySelector("source"), newer = next.parentElement.querySelector("source");
+    if (source.srcset !== newer.srcset) source.srcset = newer.srcset;
     if (image.getAttribute("src") !== next.getAttribute("src")) image.src = next.getAttribute("src");
     image.alt = next.alt;
   }
