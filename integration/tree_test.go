@@ -41,7 +41,7 @@ func mayImport() map[string][]string {
 		"cmd/chatbridge/internal/tail":     {"cmd/chatbridge/internal/topic", "publisher", "schema"},
 		"cmd/chatbridge/internal/simulate": {"cmd/chatbridge/internal/ledger", "schema"},
 		"cmd/chatbridge": {
-			"bridge", "bridge/relay", "bridge/resequence", "bridge/spool",
+			"bridge", "bridge/ops", "bridge/relay", "bridge/resequence", "bridge/spool",
 			"cmd/chatbridge/internal/audit", "cmd/chatbridge/internal/simulate",
 			"cmd/chatbridge/internal/tail", "cmd/chatbridge/internal/topic", "publisher", "schema",
 		},

@@ -39,6 +39,7 @@ in MsgSeq order within its group, and once.`,
 		newAuditCommand(env),
 		newTopicsCommand(env),
 		newHealthCommand(env),
+		newStatusCommand(env),
 		newVersionCommand(env),
 	)
 	root.SetIn(env.stdin)
