@@ -96,7 +96,7 @@ image: ## build the image IMAGE:VERSION, also as IMAGE:latest (a static program 
 up: image ## run Kafka and chatbridge in containers, at 127.0.0.1:8080; what they store stays over make down
 	integration/kafka/get image $(newest)
 	BRIDGE_IMAGE=$(IMAGE):$(VERSION) KAFKA_VERSION=$(newest) $(COMPOSE) up -d
-	@echo "post to http://127.0.0.1:$${BRIDGE_PORT:-8080}/callback, look at http://127.0.0.1:$${OPS_PORT:-9090}/; make down ends it"
+	@echo "post to http://127.0.0.1:$${BRIDGE_PORT:-8080}/callback, look at http://127.0.0.1:$${OPS_PORT:-9090}/ (user operator, password $${OPS_PASSWORD:-on-this-machine-only}); make down ends it"
 
 .PHONY: down
 down: ## stop what make up started, and keep what it stored

@@ -170,15 +170,6 @@ func (b *Bridge) openIngest() error {
 	return nil
 }
 
-func (b *Bridge) openOps() error {
-	server := ops.New(b.cfg.Ops.Listen, ops.Sources{Status: b.Status, Group: b.Group, Metrics: b.metrics.handler()})
-	if err := server.Listen(); err != nil {
-		return err
-	}
-	b.ops = server
-	return nil
-}
-
 // abandon closes what a failed Open had opened.
 func (b *Bridge) abandon() error {
 	var err error

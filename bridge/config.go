@@ -138,8 +138,25 @@ type KafkaSASL struct {
 }
 
 // OpsConfig is the operator's listener: metrics, health, state.
+//
+// On an address that other machines reach it has to be guarded, by a password or
+// by clients' certificates; where it has both, either opens it.
 type OpsConfig struct {
-	Listen string `yaml:"listen"`
+	Listen   string `yaml:"listen"`
+	Password string `yaml:"password" secret:"true"` // of the user "operator"
+	// PasswordFile holds the password, in place of Password. It is read again
+	// for each request.
+	PasswordFile string `yaml:"password_file"`
+	TLS          OpsTLS `yaml:"tls"`
+}
+
+// OpsTLS is TLS of the operator's listener: none without a certificate. With
+// ClientCAFile a client's certificate that it signed opens the listener. All
+// files are PEM, and are read again for each connection.
+type OpsTLS struct {
+	CertFile     string `yaml:"cert_file"`
+	KeyFile      string `yaml:"key_file"`
+	ClientCAFile string `yaml:"client_ca_file"`
 }
 
 // LogConfig is the bridge's own log, on standard error.

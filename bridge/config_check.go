@@ -50,10 +50,7 @@ func (c *Config) Faults() []Fault {
 	check.brokers()
 	check.kafkaTLS()
 	check.sasl()
-	check.listen("ops.listen", c.Ops.Listen)
-	if c.Ops.Listen == c.HTTP.Listen && !strings.HasSuffix(c.Ops.Listen, ":0") {
-		check.fault("ops.listen", "is also http.listen; the operator's listener needs an address of its own")
-	}
+	check.ops()
 	if c.ShutdownTimeout <= 0 {
 		check.fault("shutdown_timeout", "must be more than 0; 20s is usual")
 	}

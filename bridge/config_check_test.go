@@ -86,6 +86,9 @@ func TestCrossChecks(t *testing.T) {
 			c.Kafka.SASL = KafkaSASL{Mechanism: "PLAIN", Password: "p"}
 		}},
 		{"ops.listen: is also http.listen; the operator's listener needs an address of its own", func(c *Config) { c.Ops.Listen = c.HTTP.Listen }},
+		{`ops.listen: ":9090" can be reached from other machines, and nothing guards it: set ops.password_file (the user is operator), or ops.tls with client_ca_file, or listen on 127.0.0.1`, func(c *Config) { c.Ops.Listen = ":9090" }},
+		{`ops.listen: "10.0.0.1:9090" can be reached from other machines, and nothing guards it: set ops.password_file (the user is operator), or ops.tls with client_ca_file, or listen on 127.0.0.1`, func(c *Config) { c.Ops.Listen = "10.0.0.1:9090" }},
+		{"ops.password: is shorter than 12 characters; make a long one, as openssl rand -hex 16 does", func(c *Config) { c.Ops.Password = "short" }},
 		{"shutdown_timeout: must be more than 0; 20s is usual", func(c *Config) { c.ShutdownTimeout = 0 }},
 	} {
 		cfg := validConfig()
@@ -99,6 +102,9 @@ func TestUsualSettingsHaveNoFault(t *testing.T) {
 	for _, change := range []func(*Config){
 		func(c *Config) { c.HTTP.Listen, c.Ops.Listen = "127.0.0.1:0", "127.0.0.1:0" },
 		func(c *Config) { c.HTTP.Listen = "[::1]:8080" },
+		func(c *Config) { c.Ops.Listen = "[::1]:9090" },
+		func(c *Config) { c.Ops.Listen = "localhost:9090" },
+		func(c *Config) { c.Ops.Listen, c.Ops.Password = ":9090", "a long password" },
 		func(c *Config) { c.HTTP.Path = "/" },
 		func(c *Config) { c.HTTP.Path = "/a/b-c_d~e.f/" },
 		func(c *Config) { c.Spool.MaxBytes, c.Spool.MinFree = 256*MiB, 32*MiB },

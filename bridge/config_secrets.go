@@ -36,17 +36,22 @@ func (a AppConfig) ReadTokens() ([]string, error) {
 
 // ReadPassword returns the password: as given, or as its file holds it now,
 // without the newline at its end. It may be called at any time by any goroutine.
-func (s KafkaSASL) ReadPassword() (string, error) {
-	if s.PasswordFile == "" {
-		return s.Password, nil
+func (s KafkaSASL) ReadPassword() (string, error) { return readPassword(s.Password, s.PasswordFile) }
+
+// ReadPassword returns the password of the operator's listener, as
+// [KafkaSASL.ReadPassword] does; "" where there is none.
+func (o OpsConfig) ReadPassword() (string, error) { return readPassword(o.Password, o.PasswordFile) }
+
+func readPassword(password, file string) (string, error) {
+	if file == "" {
+		return password, nil
 	}
-	text, err := readSecret(s.PasswordFile)
+	text, err := readSecret(file)
 	if err != nil {
 		return "", err
 	}
-	password := publisher.PasswordIn(text)
-	if password == "" {
-		return "", fmt.Errorf("%s holds no password", s.PasswordFile)
+	if password = publisher.PasswordIn(text); password == "" {
+		return "", fmt.Errorf("%s holds no password", file)
 	}
 	return password, nil
 }

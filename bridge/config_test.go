@@ -97,6 +97,12 @@ kafka:
     password_file: ""
 ops:
   listen: 127.0.0.1:9090
+  password: ""
+  password_file: ""
+  tls:
+    cert_file: ""
+    key_file: ""
+    client_ca_file: ""
 log:
   level: info
   format: json
@@ -166,7 +172,9 @@ func differentValues() map[string]string {
 		"kafka.replication_factor": "1", "kafka.compression": "zstd",
 		"kafka.tls.enabled": "true", "kafka.tls.ca_file": "ca.pem", "kafka.tls.cert_file": "c.pem", "kafka.tls.key_file": "k.pem",
 		"kafka.sasl.mechanism": "SCRAM-SHA-256", "kafka.sasl.username": "u", "kafka.sasl.password": "p", "kafka.sasl.password_file": "f",
-		"ops.listen": "127.0.0.1:9091", "log.level": "debug", "log.format": "console", "shutdown_timeout": "1m",
+		"ops.listen": "127.0.0.1:9091", "ops.password": "p", "ops.password_file": "f",
+		"ops.tls.cert_file": "c.pem", "ops.tls.key_file": "k.pem", "ops.tls.client_ca_file": "ca.pem",
+		"log.level": "debug", "log.format": "console", "shutdown_timeout": "1m",
 	}
 }
 
@@ -203,7 +211,7 @@ func TestPrintedSettingsCanBeReadAgain(t *testing.T) {
 	t.Parallel()
 	var flags []Flag
 	for key, value := range differentValues() {
-		if !strings.HasPrefix(key, "apps") && key != "kafka.sasl.password" { // masked
+		if !strings.HasPrefix(key, "apps") && key != "kafka.sasl.password" && key != "ops.password" { // masked
 			flags = append(flags, Flag{Name: "--set", Key: key, Value: value})
 		}
 	}

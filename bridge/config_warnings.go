@@ -16,6 +16,9 @@ func (c *Config) Warnings() []Fault {
 	if c.Kafka.SASL.Mechanism == "PLAIN" && !c.Kafka.TLS.Enabled {
 		warn("kafka.sasl.mechanism", "is PLAIN without TLS: the password goes over the network readable")
 	}
+	if c.Ops.guarded() && c.Ops.TLS.CertFile == "" && !isLoopback(c.Ops.Listen) {
+		warn("ops.password", "is asked for without ops.tls: it goes over the network readable")
+	}
 	return out
 }
 

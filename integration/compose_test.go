@@ -103,7 +103,7 @@ func TestComposeKeepsWhatItStored(t *testing.T) {
 	}
 	c := newComposed(t, "BRIDGE_IMAGE="+built+":v0.0.0-test",
 		fmt.Sprintf("BRIDGE_PORT=%d", port), fmt.Sprintf("OPS_PORT=%d", ops), fmt.Sprintf("KAFKA_PORT=%d", kafkaPort))
-	b := &bridge{t: t, ops: fmt.Sprintf("http://127.0.0.1:%d", ops)}
+	b := &bridge{t: t, ops: fmt.Sprintf("http://operator:on-this-machine-only@127.0.0.1:%d", ops)}
 	kafka := &cluster{t: t, addr: fmt.Sprintf("127.0.0.1:%d", kafkaPort)}
 
 	c.up()
@@ -126,6 +126,10 @@ func TestComposeKeepsWhatItStored(t *testing.T) {
 			again.Partition, again.Offset, again.Value, first.Partition, first.Offset, first.Value)
 	}
 	eventually(t, "the sink is well", func() error { return b.probe("/sinkz", http.StatusOK) })
+	open := &bridge{t: t, ops: fmt.Sprintf("http://127.0.0.1:%d", ops)}
+	if err := errors.Join(open.probe("/readyz", http.StatusOK), open.probe("/status", http.StatusUnauthorized)); err != nil {
+		t.Errorf("without the password: %v", err)
+	}
 	verdict := runIn(t, nil, []string{"exec", container, "chatbridge", "audit"}, "docker")
 	if !strings.Contains(verdict, "audit: clean: 1 message, 0 doubled, 0 out of order, 0 holes") {
 		t.Errorf("the audit says\n%s", verdict)

@@ -11,7 +11,8 @@
 //	/sinkz     200 while Kafka takes what is published; 503 with the reasons otherwise
 //
 // It shows no message and no secret, but it says how much goes through and what
-// is wrong, so it listens on loopback unless it is told otherwise. The package
-// imports none of ours: it is handed functions that return a [Status], and every
-// view is made from one, and a [Group].
+// is wrong. So all but /livez and /readyz, which probes ask for and which cannot
+// log in, is behind a [Door]: a password, a client's certificate, or, on loopback,
+// nothing but the listener's own name. The package imports none of ours: it is
+// handed functions that return a [Status], of which every view is made, and a [Group].
 package ops

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"log"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -33,6 +34,14 @@ const (
 	maxHeader     = 16 << 10
 )
 
+// Options is what a Server shows, where, and to whom.
+type Options struct {
+	Address string
+	Door    Door
+	Log     *log.Logger // what net/http has to say: strangers' handshakes, and panics
+	Sources
+}
+
 // Sources are what the listener shows. Many goroutines call them.
 type Sources struct {
 	Status  func() Status                           // for each view
@@ -40,34 +49,44 @@ type Sources struct {
 	Metrics http.Handler                            // for /metrics
 }
 
-// New returns a server for address.
-func New(address string, from Sources) *Server {
-	status := from.Status
-	page := template.Must(template.New("page").Parse(pageSource))
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", from.Metrics)
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { s := status(); writeCondition(w, s.Ready, s.Ready) })
-	mux.HandleFunc("GET /sinkz", func(w http.ResponseWriter, _ *http.Request) {
-		s := status()
+// New returns a server.
+func New(o Options) *Server {
+	return &Server{
+		address: o.Address,
+		http: &http.Server{
+			Handler: harden(o.routes()), TLSConfig: o.Door.TLS,
+			ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
+			WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+			ErrorLog: o.Log,
+		},
+	}
+}
+
+// routes are two that are open, for probes, which cannot log in, and the others
+// behind the door.
+func (o *Options) routes() http.Handler {
+	inside := http.NewServeMux()
+	inside.Handle("GET /metrics", o.Metrics)
+	inside.HandleFunc("GET /sinkz", func(w http.ResponseWriter, _ *http.Request) {
+		s := o.Status()
 		writeCondition(w, s.Sink, struct {
 			Condition
 			Partitions []SinkPart `json:"partitions"`
 		}{s.Sink, s.Parts})
 	})
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, status()) })
-	mux.HandleFunc("GET /group", groupHandler(from.Group))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(w, page, status()) })
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return &Server{
-		address: address,
-		http: &http.Server{
-			Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
-			WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		},
-	}
+	inside.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, o.Status()) })
+	inside.HandleFunc("GET /group", groupHandler(o.Group))
+	page := template.Must(template.New("page").Parse(pageSource))
+	inside.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(w, page, o.Status()) })
+	inside.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too
+	inside.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	inside.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+
+	all := http.NewServeMux()
+	all.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
+	all.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { s := o.Status(); writeCondition(w, s.Ready, s.Ready) })
+	all.Handle("/", o.Door.guard(inside))
+	return all
 }
 
 // Listen binds the address.
@@ -85,7 +104,11 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Serve answers until Close; nil then.
 func (s *Server) Serve() error {
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.http.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") } // the configuration has the certificate
+	}
+	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the operator on %s: %w", s.address, err)
 	}
 	return nil
@@ -121,7 +144,6 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
 }
@@ -132,9 +154,6 @@ func writePage(w http.ResponseWriter, page *template.Template, s Status) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	h.Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(b.Bytes())
 }

@@ -55,7 +55,7 @@ func sources(status Status) Sources {
 // serve starts a server that shows status, and returns its base URL.
 func serve(t *testing.T, status Status) string {
 	t.Helper()
-	s := New("127.0.0.1:0", sources(status))
+	s := New(Options{Address: "127.0.0.1:0", Sources: sources(status)})
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestSinkzNamesThePartitionsAndTheirReasons(t *testing.T) {
 
 func TestATakenPortIsNamedWithItsKey(t *testing.T) {
 	base := serve(t, good())
-	err := New(strings.TrimPrefix(base, "http://"), sources(good())).Listen()
+	err := New(Options{Address: strings.TrimPrefix(base, "http://"), Sources: sources(good())}).Listen()
 	if err == nil || !strings.Contains(err.Error(), "ops.listen") {
 		t.Errorf("Listen on a taken port = %v; want an error that names ops.listen", err)
 	}

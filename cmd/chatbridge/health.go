@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -45,7 +49,7 @@ section ops of the configuration must be right for it.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			if err := askReady(ctx, address); err != nil {
+			if err := askReady(ctx, address, settings.Config.Ops.TLS.CertFile); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(env.stdout, "ready")
@@ -77,14 +81,19 @@ func reachable(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// askReady returns nil where the bridge at address can store callbacks.
-func askReady(ctx context.Context, address string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+// askReady returns nil where the bridge at address can store callbacks. It speaks
+// TLS where that has a certificate, and knows the bridge by it.
+func askReady(ctx context.Context, address, certFile string) error {
+	// No proxy: what is asked is on this machine.
+	scheme, transport := "http", &http.Transport{DisableKeepAlives: true}
+	if certFile != "" {
+		scheme, transport.TLSClientConfig = "https", knownBy(certFile)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+address+"/readyz", nil)
 	if err != nil {
 		return err
 	}
-	// No proxy: what is asked is on this machine.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Transport: transport}
 	response, err := client.Do(request)
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -103,4 +112,23 @@ func askReady(ctx context.Context, address string) error {
 		return fmt.Errorf("what answers at %s says %s and no reason: is it a bridge?", address, response.Status)
 	}
 	return fmt.Errorf("not ready: %s", strings.Join(condition.Reasons, "; "))
+}
+
+// knownBy accepts whoever has the certificate in the file, whatever name it is for:
+// the bridge is asked at loopback, for which it has none.
+func knownBy(certFile string) *tls.Config {
+	return &tls.Config{
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection is stricter
+		VerifyConnection: func(state tls.ConnectionState) error {
+			text, err := os.ReadFile(certFile)
+			if err != nil {
+				return err
+			}
+			block, _ := pem.Decode(text)
+			if block == nil || len(state.PeerCertificates) == 0 || !bytes.Equal(block.Bytes, state.PeerCertificates[0].Raw) {
+				return fmt.Errorf("it has another certificate than %s", certFile)
+			}
+			return nil
+		},
+	}
 }

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"encoding/pem"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -66,6 +71,31 @@ func TestHealthNeedsNoOtherSection(t *testing.T) {
 	r := fake{environ: []string{"CHATBRIDGE_OPS_LISTEN=" + address}}.run(t.Context(), "health")
 	if r.code != exitGood {
 		t.Errorf("exit %d: %s", r.code, r.stderr)
+	}
+}
+
+// TestHealthKnowsTheBridgeByItsCertificate: over TLS, whatever name the certificate
+// is for, and no other one.
+func TestHealthKnowsTheBridgeByItsCertificate(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
+	t.Cleanup(s.Close)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	own := filepath.Join(t.TempDir(), "cert.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(own, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := s.Listener.Addr().String()
+	if err := askReady(t.Context(), address, own); err != nil {
+		t.Error(err)
+	}
+	other := filepath.Join(t.TempDir(), "other.pem")
+	if err := os.WriteFile(other, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := askReady(t.Context(), address, other); err == nil || !strings.Contains(err.Error(), "another certificate") {
+		t.Errorf("with another certificate: %v", err)
 	}
 }
 

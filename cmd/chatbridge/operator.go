@@ -66,7 +66,7 @@ func (f *operatorFlags) open(settings *bridge.Settings) (*operator, error) {
 	if o.base, err = f.where(cfg); err != nil {
 		return nil, err
 	}
-	if transport.TLSClientConfig, err = f.secured(); err != nil {
+	if transport.TLSClientConfig, err = f.secured(cfg); err != nil {
 		return nil, err
 	}
 	o.password, err = f.readPassword(cfg)
@@ -76,8 +76,12 @@ func (f *operatorFlags) open(settings *bridge.Settings) (*operator, error) {
 // where is the listener's address.
 func (f *operatorFlags) where(cfg *bridge.OpsConfig) (*url.URL, error) {
 	if f.url == "" {
+		scheme := "http"
+		if cfg.TLS.CertFile != "" {
+			scheme = "https"
+		}
 		address, err := reachable(cfg.Listen)
-		return &url.URL{Scheme: "http", Host: address}, err
+		return &url.URL{Scheme: scheme, Host: address}, err
 	}
 	base, err := url.Parse(f.url)
 	switch {
@@ -89,9 +93,13 @@ func (f *operatorFlags) where(cfg *bridge.OpsConfig) (*url.URL, error) {
 	return &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}, nil
 }
 
-// secured is how TLS is spoken, where it is.
-func (f *operatorFlags) secured() (*tls.Config, error) {
+// secured is how TLS is spoken, where it is. A bridge whose configuration is at
+// hand is known by its certificate.
+func (f *operatorFlags) secured(ops *bridge.OpsConfig) (*tls.Config, error) {
 	cfg := &tls.Config{}
+	if ops.TLS.CertFile != "" && f.caFile == "" {
+		cfg = knownBy(ops.TLS.CertFile)
+	}
 	if (f.certFile == "") != (f.keyFile == "") {
 		return nil, usagef("--cert-file and --key-file belong together; give both")
 	}
@@ -115,9 +123,10 @@ func (f *operatorFlags) secured() (*tls.Config, error) {
 	return cfg, nil
 }
 
-func (f *operatorFlags) readPassword(*bridge.OpsConfig) (string, error) {
+// readPassword is what opens the listener; "" where nothing is given.
+func (f *operatorFlags) readPassword(cfg *bridge.OpsConfig) (string, error) {
 	if f.passwordFile == "" {
-		return "", nil
+		return cfg.ReadPassword()
 	}
 	text, err := os.ReadFile(f.passwordFile)
 	if err != nil {
@@ -143,7 +152,7 @@ func (o *operator) get(ctx context.Context, path string, query url.Values, v any
 		return nil, err
 	}
 	if o.password != "" {
-		request.SetBasicAuth(operatorUser, o.password)
+		request.SetBasicAuth(ops.User, o.password)
 	}
 	response, err := o.client.Do(request)
 	if err != nil {
@@ -162,9 +171,6 @@ func (o *operator) get(ctx context.Context, path string, query url.Values, v any
 	}
 	return body, nil
 }
-
-// operatorUser goes with the password.
-const operatorUser = "operator"
 
 // unreachable says what to look at where no answer came.
 func (o *operator) unreachable(ctx context.Context, err error) error {
