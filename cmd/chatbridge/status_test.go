@@ -1,7 +1,9 @@
 package main
 
 import (
-	"encoding/pem"
+	"crypto/tls"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // listening serves /status with one answer to whoever is let in; nil lets all in.
@@ -115,33 +118,49 @@ func TestStatusSaysWhyThereIsNone(t *testing.T) {
 	}
 }
 
-// P7: the listener's password and certificates, by flags.
+// P7: the listener's password and certificates, as they are configured and by flags.
 func TestStatusOpensTheDoor(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	passwordFile := filepath.Join(dir, "password")
-	if err := os.WriteFile(passwordFile, []byte("s3cret\n"), 0o600); err != nil {
+	const password = "a long password"
+	passwordFile := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(passwordFile, []byte(password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	door := func(r *http.Request) bool {
-		user, password, _ := r.BasicAuth()
-		return user == "operator" && password == "s3cret"
+	certFile, keyFile := certificateFiles(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	otherCert, otherKey := certificateFiles(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
 	}
-	s := listening(t, http.StatusOK, answer(t, "good-status.json"), door)
+	s := listening(t, http.StatusOK, answer(t, "good-status.json"), func(r *http.Request) bool {
+		user, given, _ := r.BasicAuth()
+		return user == "operator" && given == password || len(r.TLS.PeerCertificates) > 0
+	})
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	caFile := filepath.Join(dir, "ca.pem")
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
-		t.Fatal(err)
+	configured := func(password, cert, key string) []string {
+		return []string{
+			"--set", "ops.listen=" + s.Listener.Addr().String(), "--set", "ops.password_file=" + password,
+			"--set", "ops.tls.cert_file=" + cert, "--set", "ops.tls.key_file=" + key,
+		}
 	}
-	if r := runCommand(t, "status", "--url", s.URL, "--ca-file", caFile, "--password-file", passwordFile); r.code != exitGood {
-		t.Errorf("with password and authority: exit %d, %s", r.code, r.stderr)
-	}
-	if r := runCommand(t, "status", "--url", s.URL, "--ca-file", caFile); r.code != exitFailure || !strings.Contains(r.stderr, "401") || !strings.Contains(r.stderr, "password") {
-		t.Errorf("without a password: exit %d, %s", r.code, r.stderr)
-	}
-	if r := runCommand(t, "status", "--url", s.URL, "--password-file", passwordFile); r.code != exitFailure || !strings.Contains(r.stderr, "--ca-file") {
-		t.Errorf("without the authority: exit %d, %s", r.code, r.stderr)
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"as configured":         {configured(passwordFile, certFile, keyFile), exitGood, "All is well"},
+		"configured otherwise":  {configured(passwordFile, otherCert, otherKey), exitFailure, "another certificate"},
+		"by flags":              {[]string{"--url", s.URL, "--ca-file", certFile, "--password-file", passwordFile}, exitGood, "All is well"},
+		"by a certificate":      {[]string{"--url", s.URL, "--ca-file", certFile, "--cert-file", otherCert, "--key-file", otherKey}, exitGood, "All is well"},
+		"without a password":    {[]string{"--url", s.URL, "--ca-file", certFile}, exitFailure, "401 Unauthorized: give the user operator"},
+		"without the authority": {[]string{"--url", s.URL, "--password-file", passwordFile}, exitFailure, "--ca-file"},
+	} {
+		r := runCommand(t, append([]string{"status"}, c.args...)...)
+		if r.code != c.code || !strings.Contains(r.stdout+r.stderr, c.says) || strings.Contains(r.stdout+r.stderr, password) {
+			t.Errorf("%s: exit %d, %q, %q; want %d and %q", name, r.code, r.stdout, r.stderr, c.code, c.says)
+		}
 	}
 }
