@@ -1,0 +1,321 @@
+package trace
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// State is where a message is.
+type State string
+
+// The states.
+const (
+	Published  State = "published"
+	Waiting    State = "held"        // for its order
+	Stored     State = "stored"      // in the spool, on its way to Kafka
+	DeadLetter State = "dead-letter" // unreadable, or refused by Kafka
+	Gone       State = "gone"        // it was settled; the topic has it no longer
+	Missing    State = "not-received"
+	Expected   State = "not-yet-received" // its number has not come up
+	Unknown    State = "unknown"          // where it could be was not, or no longer can be, looked at
+)
+
+// Arrived reports whether a message is where it should be, or on its way there.
+func (s State) Arrived() bool { return s == Published || s == Waiting || s == Stored }
+
+// Evidence is what is known at each place.
+type Evidence struct {
+	Question
+	Now        time.Time
+	Deliveries []Delivery // in the spool, oldest first
+	SpoolRead  bool       // the spool was looked into
+	Alive      bool       // the bridge answered
+	Sink       []string   // why Kafka takes nothing, as the bridge says
+	Held       []Held
+	Next       uint64     // the expected number, of the running bridge; 0 = unknown
+	Repeat     *time.Time // when a repeat of the number was last skipped
+	Found      *Found     // nil = the topic was not read
+	Letters    []Letter
+}
+
+// Message is one message with the number, and all that is known of it.
+type Message struct {
+	Identity
+	State       State      `json:"state"`
+	Sentence    string     `json:"sentence"`
+	Deliveries  []Delivery `json:"deliveries,omitempty"`
+	Held        *Held      `json:"held,omitempty"`
+	Published   []Record   `json:"published,omitempty"`
+	DeadLetters []Letter   `json:"dead_letters,omitempty"`
+}
+
+// Answer is where the message is.
+type Answer struct {
+	GroupID  string    `json:"group"`
+	TopicID  string    `json:"topic_id,omitempty"`
+	Seq      uint64    `json:"seq"`
+	State    State     `json:"state"`
+	Sentence string    `json:"sentence"`
+	Messages []Message `json:"messages"`
+	Next     uint64    `json:"next_expected,omitempty"` // of the running bridge
+	Skipped  []Record  `json:"skipped_by,omitempty"`    // records whose hole names the number
+	Below    *Record   `json:"nearest_below,omitempty"`
+	Above    *Record   `json:"nearest_above,omitempty"`
+	Searched []Range   `json:"searched,omitempty"`
+	Notes    []string  `json:"notes,omitempty"`
+}
+
+// Judge says where the message is.
+func (e *Evidence) Judge() *Answer {
+	a := &Answer{GroupID: e.GroupID, TopicID: e.TopicID, Seq: e.Seq, Messages: e.messages(), Next: e.Next}
+	for i := range a.Messages {
+		e.judge(&a.Messages[i])
+	}
+	if f := e.Found; f != nil {
+		a.Skipped, a.Below, a.Above, a.Searched = f.Skipped, f.Below, f.Above, f.Ranges
+	}
+	if len(a.Messages) == 0 {
+		a.State, a.Sentence = e.absent()
+	} else {
+		a.State, a.Sentence = a.Messages[0].State, a.Messages[0].Sentence
+	}
+	a.Notes = e.notes(a)
+	return a
+}
+
+// messages gathers what is known by messages, those that arrived first.
+func (e *Evidence) messages() []Message {
+	list := []Message{}
+	of := func(id Identity) *Message {
+		i := slices.IndexFunc(list, func(m Message) bool { return m.ID == id.ID })
+		if i < 0 {
+			i, list = len(list), append(list, Message{Identity: id})
+		}
+		return &list[i]
+	}
+	if e.Found != nil {
+		for _, r := range e.Found.Records {
+			m := of(r.identity)
+			m.Published = append(m.Published, r)
+		}
+	}
+	for _, d := range e.Deliveries {
+		m := of(d.identity())
+		m.Deliveries = append(m.Deliveries, d)
+	}
+	for _, l := range e.Letters {
+		m := of(l.identity)
+		m.DeadLetters = append(m.DeadLetters, l)
+	}
+	e.hold(&list)
+	return list
+}
+
+// hold gives each held item to the message that it is of: one that is in the
+// spool and not settled. Where the spool was not read, it is one of its own.
+func (e *Evidence) hold(list *[]Message) {
+	for _, h := range e.Held {
+		i := slices.IndexFunc(*list, func(m Message) bool {
+			return m.Held == nil && len(m.Published) == 0 && (m.AppID == h.AppID || h.AppID == 0) && m.open()
+		})
+		if i >= 0 {
+			(*list)[i].Held = &h
+			continue
+		}
+		if !e.SpoolRead && len(e.Found.records()) == 0 {
+			*list = append(*list, Message{Identity: Identity{AppID: h.AppID}, Held: &h})
+		}
+	}
+}
+
+func (f *Found) records() []Record {
+	if f == nil {
+		return nil
+	}
+	return f.Records
+}
+
+// open reports whether a delivery of the message is not settled.
+func (m *Message) open() bool {
+	return slices.ContainsFunc(m.Deliveries, func(d Delivery) bool { return !d.Settled })
+}
+
+// judge says where one message is.
+func (e *Evidence) judge(m *Message) {
+	for i := range m.Deliveries {
+		d := &m.Deliveries[i]
+		// A record is made of one delivery, and says when that was received.
+		d.Skipped = d.Settled && len(m.Published) > 0 &&
+			!slices.ContainsFunc(m.Published, func(r Record) bool { return r.ReceivedAt.Equal(d.ReceivedAt) })
+	}
+	switch {
+	case len(m.Published) > 0:
+		m.State, m.Sentence = Published, published(m.Published)
+	case m.Held != nil:
+		m.State, m.Sentence = Waiting, held(m.Held)
+	case m.open():
+		m.State, m.Sentence = Stored, e.stored(m)
+	case len(m.DeadLetters) > 0:
+		m.State, m.Sentence = DeadLetter, letter(m.DeadLetters)
+	case e.Found == nil:
+		m.State, m.Sentence = Unknown, "It was settled; where it is in the topic is not known, for the topic was not read."
+	default:
+		m.State = Gone
+		m.Sentence = "It was settled, and the topic does not have it: retention has deleted it, the topic was made anew, or it lies where was not looked (--from earliest looks everywhere)."
+	}
+}
+
+func published(records []Record) string {
+	r := &records[0]
+	text := fmt.Sprintf("Published at partition %d, offset %d, with the time %s, %s", r.Partition, r.Offset, stamp(r.Time), r.Order)
+	if r.Hole != nil {
+		text += fmt.Sprintf(" (%s skipped before it)", r.Hole)
+	}
+	if n := len(records) - 1; n > 0 {
+		text += fmt.Sprintf("; it is there %d more times (chatbridge audit says whether that is right)", n)
+	}
+	return text + "."
+}
+
+func held(h *Held) string {
+	if h.Restart {
+		return fmt.Sprintf("Held for %s more at most: its number is below the mark and its time newer, so the group may have been made anew; its neighbour would show it.", seconds(h.LeavesIn))
+	}
+	if len(h.WaitsFor) == 0 {
+		return fmt.Sprintf("Held for its order, for %s more.", seconds(h.LeavesIn))
+	}
+	return fmt.Sprintf("Held for %s more at most: it waits for %s.", seconds(h.LeavesIn), Ranges(h.WaitsFor))
+}
+
+func (e *Evidence) stored(m *Message) string {
+	d := m.Deliveries[slices.IndexFunc(m.Deliveries, func(d Delivery) bool { return !d.Settled })]
+	text := fmt.Sprintf("Stored in the spool at position %d since %s, and not in the topic yet", d.Position, stamp(d.ReceivedAt))
+	if d.Unreadable != "" {
+		text = fmt.Sprintf("Stored in the spool at position %d since %s; it cannot be read (%s) and goes to the dead-letter topic", d.Position, stamp(d.ReceivedAt), d.Unreadable)
+	}
+	switch {
+	case !e.Alive:
+		return text + ": no bridge answers; it is published when the bridge runs."
+	case len(e.Sink) > 0:
+		return text + ": it waits for Kafka: " + strings.Join(e.Sink, "; ") + "."
+	default:
+		return text + ": it is on its way."
+	}
+}
+
+func letter(letters []Letter) string {
+	l := &letters[0]
+	verb := "It is"
+	if l.Likely {
+		verb = "It is most likely"
+	}
+	text := fmt.Sprintf("%s in the dead-letter topic at partition %d, offset %d: %s", verb, l.Partition, l.Offset, l.Reason)
+	if l.Detail != "" {
+		text += " (" + l.Detail + ")"
+	}
+	return text + "."
+}
+
+// absent says what it means that there is no message with the number.
+func (e *Evidence) absent() (State, string) {
+	f := e.Found
+	switch {
+	case f == nil:
+		return Unknown, "Nothing here has it, and the topic was not read."
+	case e.Repeat != nil:
+		return Gone, fmt.Sprintf("A repeat of it was skipped at %s: it had been published before, and the topic does not have it where was looked.", stamp(*e.Repeat))
+	case len(f.Skipped) > 0:
+		r := &f.Skipped[0]
+		return Missing, fmt.Sprintf("Not received: %d left without it at partition %d, offset %d, marked with the hole %s.", r.Seq, r.Partition, r.Offset, r.Hole)
+	case e.mark() != 0 && e.Seq >= e.mark():
+		return Expected, fmt.Sprintf("Not received yet: the stream is at %d.", e.mark()-1)
+	case f.Below == nil && f.Above == nil:
+		return e.neverSeen()
+	case !f.complete() || f.Below == nil && f.cut():
+		return Unknown, "It is not in the part of the topic that is there or was read; what is before that cannot be said."
+	case f.Below == nil:
+		return Missing, fmt.Sprintf("Not received: the stream begins with %d in the topic.", f.Above.Seq)
+	default:
+		return Missing, "Not received: its neighbours are in the topic."
+	}
+}
+
+// neverSeen is for a group of which the topic has nothing.
+func (e *Evidence) neverSeen() (State, string) {
+	switch {
+	case len(e.Found.OtherTopics) > 0:
+		return Missing, "Not received: nothing of this stream is in the topic, but of others of the group; give --topic-id."
+	case !e.Found.complete() || e.Found.cut():
+		return Unknown, "Nothing of this stream is in the part of the topic that is there or was read."
+	default:
+		return Missing, "Not received: nothing of this stream was ever published. Is the group's id right?"
+	}
+}
+
+// mark is the number that the stream expects, as far as that is known.
+func (e *Evidence) mark() uint64 {
+	next := e.Next
+	if f := e.Found; next == 0 && f != nil && f.Above == nil && f.Below != nil {
+		next = f.Below.Seq + 1
+	}
+	return next
+}
+
+// complete reports whether nothing that was not read can be the message.
+func (f *Found) complete() bool {
+	return !slices.ContainsFunc(f.Ranges, func(r Range) bool { return !r.Complete })
+}
+
+// cut reports whether the topic has lost its beginning.
+func (f *Found) cut() bool {
+	return slices.ContainsFunc(f.Ranges, func(r Range) bool { return r.Start > 0 })
+}
+
+// notes say what else there is to know, or to do.
+func (e *Evidence) notes(a *Answer) (notes []string) {
+	if len(a.Messages) > 1 {
+		notes = append(notes, fmt.Sprintf("%d messages have this number: the group was made anew, several apps have such a group, or the Randoms differ.", len(a.Messages)))
+	}
+	if a.State == Missing || a.State == Expected {
+		notes = append(notes, "A number without a callback is usual: notices of joining and leaving take one, and a sender can switch the callback off. "+
+			"What was refused is counted in chatbridge_callbacks_total by outcome, and is not kept.")
+	}
+	if e.Repeat != nil && len(a.Messages) > 0 {
+		notes = append(notes, fmt.Sprintf("A repeat of it was skipped as a duplicate at %s.", stamp(*e.Repeat)))
+	}
+	if f := e.Found; f != nil && f.LeftOff > 0 {
+		notes = append(notes, fmt.Sprintf("The topic has %d more records with this number.", f.LeftOff))
+	}
+	return notes
+}
+
+// String writes a range as 5-6, or 5.
+func (h Hole) String() string {
+	if h.From == h.To {
+		return fmt.Sprint(h.From)
+	}
+	return fmt.Sprintf("%d-%d", h.From, h.To)
+}
+
+// Ranges writes holes one behind the other, the first few of them.
+func Ranges(holes []Hole) string {
+	const most = 5
+	var parts []string
+	for _, h := range holes[:min(len(holes), most)] {
+		parts = append(parts, h.String())
+	}
+	text := strings.Join(parts, ", ")
+	if n := len(holes) - most; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return cmp.Or(text, "none")
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+func seconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(time.Millisecond).String()
+}
