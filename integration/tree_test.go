@@ -39,11 +39,12 @@ func mayImport() map[string][]string {
 		"cmd/chatbridge/internal/topic":    {"publisher"},
 		"cmd/chatbridge/internal/audit":    {"cmd/chatbridge/internal/ledger", "cmd/chatbridge/internal/topic", "publisher", "schema"},
 		"cmd/chatbridge/internal/tail":     {"cmd/chatbridge/internal/topic", "publisher", "schema"},
+		"cmd/chatbridge/internal/trace":    {"cmd/chatbridge/internal/topic", "publisher", "schema"},
 		"cmd/chatbridge/internal/simulate": {"cmd/chatbridge/internal/ledger", "schema"},
 		"cmd/chatbridge": {
 			"bridge", "bridge/ops", "bridge/relay", "bridge/resequence", "bridge/spool",
 			"cmd/chatbridge/internal/audit", "cmd/chatbridge/internal/simulate",
-			"cmd/chatbridge/internal/tail", "cmd/chatbridge/internal/topic", "publisher", "schema",
+			"cmd/chatbridge/internal/tail", "cmd/chatbridge/internal/topic", "cmd/chatbridge/internal/trace", "publisher", "schema",
 		},
 		"integration": nil,
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/chatbridge/chatbridge/schema"
@@ -79,7 +80,7 @@ type Callback struct {
 // Read makes a delivery of a callback; ok is false where it is not one that is
 // looked for.
 func (q *Question) Read(c *Callback) (d Delivery, ok bool) {
-	named := bytes.Contains(c.Body, []byte(q.GroupID))
+	named := bytes.Contains(c.Body, strconv.AppendQuote(nil, q.GroupID))
 	if !named && string(schema.Route(c.Body, nil)) != q.GroupID {
 		return d, false
 	}
