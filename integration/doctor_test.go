@@ -72,9 +72,9 @@ func timeServer(t *testing.T, ahead time.Duration) string {
 	return s.URL
 }
 
-// TestDoctorOnAHealthyBridge: beside one that runs, which it does no harm, and
+// TestADiagnosisOfAHealthyBridge: beside one that runs, which it does no harm, and
 // where it is stopped.
-func TestDoctorOnAHealthyBridge(t *testing.T) {
+func TestADiagnosisOfAHealthyBridge(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, sharedKafka(t))
 	send(b, newLedger(t), "--rate", "0", "--count", "100")
@@ -121,8 +121,8 @@ func TestDoctorOnAHealthyBridge(t *testing.T) {
 	d.finds(t, "signature", "ok", "no bridge runs here")
 }
 
-// TestDoctorOnBrokenOnes: each set-up is broken for real, and doctor says where.
-func TestDoctorOnBrokenOnes(t *testing.T) {
+// TestADiagnosisOfBrokenOnes: each set-up is broken for real, and doctor says where.
+func TestADiagnosisOfBrokenOnes(t *testing.T) {
 	t.Parallel()
 	kafka := sharedKafka(t)
 
@@ -146,7 +146,6 @@ func TestDoctorOnBrokenOnes(t *testing.T) {
 
 	b = newBridge(t, kafka)
 	d = doctor(t, b, "--time-server", timeServer(t, 5*time.Minute))
-	d.finds(t, "clock", "fail", "it is 5m0")
 	d.finds(t, "clock", "fail", "behind, compared with the Date of http://")
 
 	expired := newAuthority(t, "the test").issue("bridge", "127.0.0.1", time.Now().Add(-time.Hour))
