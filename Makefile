@@ -58,6 +58,11 @@ lint: ## gofmt, go vet, staticcheck, tidy module files, known vulnerabilities (w
 race: ## run the tests under the race detector, on an embedded Kafka
 	CHATBRIDGE_TEST_KAFKA=fake $(GO) test -race ./...
 
+.PHONY: page
+page: ## try the operator's page in Chromium on a real Kafka (needs chromium and npm), and take its pictures for docs/screenshots
+	CHATBRIDGE_TEST_BROWSER=1 CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 30m -v -run 'TestThePage' ./integration \
+		-chatbridge.pictures=$(CURDIR)/docs/screenshots
+
 .PHONY: chaos
 chaos: ## play every fault under load on a real Kafka, for about MINUTES (60 is the full form); SEED repeats a schedule
 	@mkdir -p bin && rm -f bin/chaos.md

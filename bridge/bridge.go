@@ -42,8 +42,14 @@ type Bridge struct {
 	ingest  *ingest.Server
 	ops     *ops.Server
 	metrics *metrics
-	history history
+	history *history
+	recent  *recent
 	stored  atomic.Int64 // bytes that the spool has written
+
+	gate         gate
+	verification verification
+	life         context.Context // ends with the bridge
+	end          context.CancelFunc
 
 	draining   atomic.Bool
 	relayFault atomic.Pointer[error]               // why the relay is down; nil or pointing to nil while it runs
@@ -59,7 +65,9 @@ func Open(cfg Config, opt Options) (*Bridge, error) {
 	if opt.Logger == nil {
 		opt.Logger = zap.NewNop()
 	}
-	b := &Bridge{cfg: cfg, opt: opt, started: opt.Now()}
+	b := &Bridge{cfg: cfg, opt: opt, started: opt.Now(), history: newHistory(), recent: newRecent(opt.Now(), cfg.Ops.ShowContent)}
+	b.life, b.end = context.WithCancel(context.Background())
+	b.opt.Logger = b.recent.watch(opt.Logger)
 	b.metrics = newMetrics(b, opt.Version)
 	for _, step := range []func() error{b.openSpool, b.openRelay, b.openIngest, b.openOps} {
 		if err := step(); err != nil {
@@ -112,7 +120,7 @@ func (b *Bridge) openRelay() error {
 		LargeDir:        filepath.Clean(b.cfg.Spool.Dir) + "-large",
 		Resequence:      b.cfg.Resequence.buffer(),
 		Logger:          b.opt.Logger.Named("relay"),
-		Hooks:           b.metrics.relayHooks(b.opt.Hooks),
+		Hooks:           b.recent.relayHooks(b.metrics.relayHooks(b.opt.Hooks)),
 		Boot:            bootID(),
 		Now:             b.opt.Now,
 	})
@@ -159,7 +167,7 @@ func (b *Bridge) openIngest() error {
 		}
 		cfg.Apps = append(cfg.Apps, ingest.App{ID: app.SDKAppID, Tokens: tokens})
 	}
-	server, err := ingest.New(cfg, b.spool, b.opt.Now, b.opt.Logger.Named("ingest"), b.metrics.observer(b.opt.Answered))
+	server, err := ingest.New(cfg, b.spool, b.opt.Now, b.opt.Logger.Named("ingest"), b.recent.observer(b.metrics.observer(b.opt.Answered), b.opt.Now))
 	if err != nil {
 		return err
 	}
@@ -173,6 +181,7 @@ func (b *Bridge) openIngest() error {
 // abandon closes what a failed Open had opened.
 func (b *Bridge) abandon() error {
 	var err error
+	b.end()
 	if b.ingest != nil {
 		err = b.ingest.Close()
 	}
@@ -245,6 +254,11 @@ func (b *Bridge) stop(stopRelay context.CancelFunc, relayDone <-chan struct{}) e
 		err = nil
 	}
 	err = errors.Join(err, b.ingest.Close())
+	b.end()
+	b.verification.stop()
+	if !b.gate.since().IsZero() {
+		cancel() // nobody drains
+	}
 	left := b.relay.Drain(ctx)
 	stopRelay()
 	<-relayDone
@@ -268,9 +282,18 @@ const relayPause = time.Second
 // ends a run; the next one recovers as after a crash.
 func (b *Bridge) keepRelaying(ctx context.Context) {
 	for {
-		err := b.relay.Run(ctx)
+		run, done := b.gate.pass(ctx)
+		if run == nil {
+			return
+		}
+		err := b.relay.Run(run)
+		paused := run.Err() != nil
+		done()
 		if ctx.Err() != nil {
 			return
+		}
+		if paused {
+			continue
 		}
 		err = fmt.Errorf("the relay stopped: %w", err)
 		b.relayFault.Store(&err)

@@ -148,6 +148,14 @@ type OpsConfig struct {
 	// for each request.
 	PasswordFile string `yaml:"password_file"`
 	TLS          OpsTLS `yaml:"tls"`
+	// ShowContent lets the page show the bodies of dead letters.
+	ShowContent bool `yaml:"show_content"`
+	// ActionToken lets whoever knows it pause publishing on the page, and have
+	// the spool verified. Without one nothing can be done there.
+	ActionToken string `yaml:"action_token" secret:"true"`
+	// ActionTokenFile holds the token, in place of ActionToken. It is read again
+	// for each action.
+	ActionTokenFile string `yaml:"action_token_file"`
 }
 
 // OpsTLS is TLS of the operator's listener: none without a certificate. With

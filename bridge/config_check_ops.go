@@ -46,20 +46,22 @@ func (c *checker) ops() {
 			c.fault("ops.tls.client_ca_file", "%v", err)
 		}
 	}
-	c.opsPassword(o)
+	c.opsSecret("password", o.Password, o.PasswordFile, o.ReadPassword)
+	c.opsSecret("action_token", o.ActionToken, o.ActionTokenFile, o.ReadActionToken)
 }
 
-func (c *checker) opsPassword(o OpsConfig) {
-	key := "ops.password"
-	if o.PasswordFile != "" {
-		key = "ops.password_file"
+// opsSecret checks a secret of ops, wherever it is, without showing it.
+func (c *checker) opsSecret(name, given, file string, read func() (string, error)) {
+	key := "ops." + name
+	if file != "" {
+		key += "_file"
 	}
-	switch password, err := o.ReadPassword(); {
-	case o.Password != "" && o.PasswordFile != "":
-		c.fault(key, "is given and password as well; give one of them")
+	switch secret, err := read(); {
+	case given != "" && file != "":
+		c.fault(key, "is given and %s as well; give one of them", name)
 	case err != nil:
 		c.fault(key, "%v", err)
-	case password != "" && len(password) < leastOpsPassword:
+	case secret != "" && len(secret) < leastOpsPassword:
 		c.fault(key, "is shorter than %d characters; make a long one, as openssl rand -hex 16 does", leastOpsPassword)
 	}
 }

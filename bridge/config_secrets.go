@@ -42,6 +42,11 @@ func (s KafkaSASL) ReadPassword() (string, error) { return readPassword(s.Passwo
 // [KafkaSASL.ReadPassword] does; "" where there is none.
 func (o OpsConfig) ReadPassword() (string, error) { return readPassword(o.Password, o.PasswordFile) }
 
+// ReadActionToken returns the token of the page's actions, in the same way.
+func (o OpsConfig) ReadActionToken() (string, error) {
+	return readPassword(o.ActionToken, o.ActionTokenFile)
+}
+
 func readPassword(password, file string) (string, error) {
 	if file == "" {
 		return password, nil

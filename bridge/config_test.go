@@ -103,6 +103,9 @@ ops:
     cert_file: ""
     key_file: ""
     client_ca_file: ""
+  show_content: false
+  action_token: ""
+  action_token_file: ""
 log:
   level: info
   format: json
@@ -173,7 +176,7 @@ func differentValues() map[string]string {
 		"kafka.tls.enabled": "true", "kafka.tls.ca_file": "ca.pem", "kafka.tls.cert_file": "c.pem", "kafka.tls.key_file": "k.pem",
 		"kafka.sasl.mechanism": "SCRAM-SHA-256", "kafka.sasl.username": "u", "kafka.sasl.password": "p", "kafka.sasl.password_file": "f",
 		"ops.listen": "127.0.0.1:9091", "ops.password": "p", "ops.password_file": "f",
-		"ops.tls.cert_file": "c.pem", "ops.tls.key_file": "k.pem", "ops.tls.client_ca_file": "ca.pem",
+		"ops.tls.cert_file": "c.pem", "ops.tls.key_file": "k.pem", "ops.tls.client_ca_file": "ca.pem", "ops.show_content": "true", "ops.action_token": "p", "ops.action_token_file": "f",
 		"log.level": "debug", "log.format": "console", "shutdown_timeout": "1m",
 	}
 }
@@ -211,7 +214,7 @@ func TestPrintedSettingsCanBeReadAgain(t *testing.T) {
 	t.Parallel()
 	var flags []Flag
 	for key, value := range differentValues() {
-		if !strings.HasPrefix(key, "apps") && key != "kafka.sasl.password" && key != "ops.password" { // masked
+		if !strings.HasPrefix(key, "apps") && key != "kafka.sasl.password" && key != "ops.password" && key != "ops.action_token" { // masked
 			flags = append(flags, Flag{Name: "--set", Key: key, Value: value})
 		}
 	}

@@ -20,6 +20,9 @@ func (b *Bridge) Status() ops.Status {
 		Parts:   b.parts(stats),
 	}
 	s.Sink = b.sink(stats, s.Parts)
+	if note := b.verification.note(); note != "" {
+		s.Notes = append(s.Notes, note)
+	}
 	if err := b.spool.Damage(); err != nil {
 		s.Notes = append(s.Notes, err.Error())
 	}
@@ -27,7 +30,8 @@ func (b *Bridge) Status() ops.Status {
 		s.Notes = append(s.Notes, w.Key+" "+w.Message)
 	}
 	s.Figures = b.figures(stats)
-	s.State = b.situation(stats, s.Sink).state()
+	x := b.situation(stats, s.Sink)
+	s.State, s.Components = x.state(), x.components(stats)
 	return s
 }
 
@@ -47,6 +51,9 @@ func (b *Bridge) ready() ops.Condition {
 // sink says whether Kafka takes what is published.
 func (b *Bridge) sink(stats relay.Stats, parts []ops.SinkPart) ops.Condition {
 	var c ops.Condition
+	if since := b.gate.since(); !since.IsZero() {
+		c.Reasons = append(c.Reasons, "publishing is paused by the operator since "+since.UTC().Format(time.RFC3339)+"; resume it on the page")
+	}
 	if fault := b.relayFault.Load(); fault != nil {
 		c.Reasons = append(c.Reasons, (*fault).Error())
 	}

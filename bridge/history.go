@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"sync"
 	"time"
 )
 
@@ -12,32 +11,10 @@ const (
 	historyLength = int(time.Hour/historyEvery) + 1
 )
 
-// history is the tallies of the last hour, the oldest overwritten.
-type history struct {
-	mu      sync.Mutex
-	tallies []tally // a ring, once it is full
-	next    int     // where the next one goes
-}
+// history is the tallies of the last hour.
+type history struct{ ring[tally] }
 
-func (h *history) add(t tally) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.tallies) < historyLength {
-		h.tallies = append(h.tallies, t)
-		return
-	}
-	h.tallies[h.next] = t
-	h.next = (h.next + 1) % historyLength
-}
-
-// all returns the tallies, oldest first.
-func (h *history) all() []tally {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	out := make([]tally, 0, len(h.tallies))
-	out = append(out, h.tallies[h.next:]...)
-	return append(out, h.tallies[:h.next]...)
-}
+func newHistory() *history { return &history{ring[tally]{size: historyLength}} }
 
 // since returns the oldest tally that is not older than at; false: there is none.
 func (h *history) since(at time.Time) (tally, bool) {

@@ -7,7 +7,7 @@ import (
 
 func TestTheHistoryIsTheLastHourInOrder(t *testing.T) {
 	t.Parallel()
-	var h history
+	h := newHistory()
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if _, ok := h.since(begin); ok || len(h.all()) != 0 {
 		t.Error("an empty history has something to tell")

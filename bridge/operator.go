@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	stdlog "log"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -16,13 +17,26 @@ func (b *Bridge) openOps() error {
 		Address: b.cfg.Ops.Listen,
 		Door:    b.cfg.Ops.door(),
 		Log:     stdlog.New(opsJournal{b.opt.Logger.Named("ops")}, "", 0),
-		Sources: ops.Sources{Status: b.Status, Group: b.Group, Metrics: b.metrics.handler()},
+		Now:     b.opt.Now,
+		Sources: ops.Sources{
+			Status: b.Status, Group: b.Group, Metrics: b.metrics.handler(),
+			Charts: b.charts, Events: b.recent.events, Config: b.masked(), Actions: b.actions(),
+		},
 	})
 	if err := server.Listen(); err != nil {
 		return err
 	}
 	b.ops = server
 	return nil
+}
+
+// masked is the configuration as it may be shown.
+func (b *Bridge) masked() string {
+	var text strings.Builder
+	if err := (&Settings{Config: b.cfg}).WriteYAML(&text, false); err != nil {
+		return err.Error()
+	}
+	return text.String()
 }
 
 // opsJournal takes what net/http says of the operator's listener. Most of it is

@@ -17,6 +17,7 @@ const (
 	shortOfRoom   = time.Hour        // less room than this at the rate of the last minute is trouble
 	slowAnswer    = time.Second      // half of what the sender waits
 	slowDelivery  = 30 * time.Second // beyond what is held for its order
+	slowOfLate    = 10 * time.Second // the same, of what is in Kafka
 	fewRefusals   = 5                // a minute; strangers knock at every door
 	shareRefusals = .1
 )
@@ -28,6 +29,7 @@ type situation struct {
 	hold       bool  // full means waiting, not refusal
 	store      error // why nothing can be stored
 	damage     error
+	paused     time.Time          // since when publishing is; zero = it is not
 	relay      error              // why the relay is down
 	sink       ops.Condition      // what Kafka does
 	failing    []publisher.Status // the worst of them
@@ -42,7 +44,7 @@ func (b *Bridge) situation(stats relay.Stats, sink ops.Condition) *situation {
 	now := b.tally()
 	x := &situation{
 		now: now.at, draining: b.draining.Load(), hold: b.cfg.Spool.WhenFull == WhenFullHold,
-		store: b.spool.Err(), damage: b.spool.Damage(), sink: sink, partitions: len(stats.Lanes),
+		paused: b.gate.since(), store: b.spool.Err(), damage: b.spool.Damage(), sink: sink, partitions: len(stats.Lanes),
 		held: max(stats.Resequence.Hold, b.cfg.Resequence.Ceiling), spool: b.spool.Stat(),
 	}
 	if fault := b.relayFault.Load(); fault != nil {
@@ -70,8 +72,8 @@ func (b *Bridge) situation(stats relay.Stats, sink ops.Condition) *situation {
 // delays them, and what is broken before what follows from it.
 func (x *situation) state() ops.State {
 	for _, judge := range []func() (ops.State, bool){
-		x.stopping, x.diskFails, x.full, x.notStored, x.overloaded, x.relayDown, x.kafka,
-		x.refused, x.unreadable, x.slow, x.behind, x.damaged,
+		x.stopping, x.diskFails, x.full, x.notStored, x.overloaded, x.heldBack, x.relayDown, x.kafka,
+		x.refused, x.unreadable, x.slow, x.behind, x.lately, x.damaged,
 	} {
 		if s, ok := judge(); ok {
 			return s
@@ -90,13 +92,18 @@ func (x *situation) urgent(s ops.State) ops.State {
 	return s
 }
 
-// doing is what goes through.
-func (x *situation) doing() string {
+// coming is what comes in.
+func (x *situation) coming() string {
 	n := x.pace.taken()
 	if n == 0 {
 		return "no callback came in the last minute"
 	}
-	text := fmt.Sprintf("%s callbacks/s", perSecond(n/x.pace.took.Seconds()))
+	return fmt.Sprintf("%s callbacks/s", perSecond(n/x.pace.took.Seconds()))
+}
+
+// doing is what goes through.
+func (x *situation) doing() string {
+	text := x.coming()
 	if x.pace.settle > 0 {
 		text += fmt.Sprintf(", 99 of 100 published within %s", short(x.pace.settle))
 	}

@@ -37,6 +37,9 @@ func (x *situation) full() (ops.State, bool) {
 	s := ops.State{Level: ops.Trouble, Fault: ops.FaultKafka, Safe: safeInSpool}
 	const say = "The spool is full: callbacks %s%s"
 	switch why, next, down := x.away(); {
+	case !x.paused.IsZero():
+		s.Fault, s.Next = "", resumeIt
+		s.Sentence = fmt.Sprintf(say, x.turnedAway(), ", since publishing is paused by the operator since "+x.clock(x.paused))
 	case down:
 		s.Sentence, s.Next = fmt.Sprintf(say, x.turnedAway(), "; "+why), next
 	case x.spool.FreeBytes < x.spool.MinFree+x.spool.MinFree/4 && x.spool.Bytes < x.spool.MaxBytes/2:
@@ -58,6 +61,19 @@ func (x *situation) notStored() (ops.State, bool) {
 		Level: ops.Trouble, Fault: ops.FaultBridge, Sentence: "Callbacks cannot be stored: " + x.store.Error(),
 		Safe: safeInSpool, Next: "Read the bridge's log, and start it again.",
 	}, true
+}
+
+const resumeIt = "Resume publishing on the page, once what it was paused for is done."
+
+func (x *situation) heldBack() (ops.State, bool) {
+	if x.paused.IsZero() {
+		return ops.State{}, false
+	}
+	return x.urgent(ops.State{
+		Level:    ops.Degraded,
+		Sentence: "Publishing is paused by the operator since " + x.clock(x.paused) + "; callbacks are stored, " + x.room(),
+		Safe:     safeInSpool, Next: resumeIt,
+	}), true
 }
 
 func (x *situation) relayDown() (ops.State, bool) {
@@ -95,7 +111,7 @@ func (x *situation) damaged() (ops.State, bool) {
 	}
 	return ops.State{
 		Level: ops.Degraded, Fault: ops.FaultDisk,
-		Sentence: fmt.Sprintf("A part of the spool was damaged: %d callbacks are lost; %s", x.spool.Lost, x.doing()),
+		Sentence: fmt.Sprintf("A part of the spool was damaged, with %s in it; %s", count(x.spool.Lost, "callback"), x.doing()),
 		Safe:     "The damaged file is kept aside, and all that is not in it goes on.",
 		Next:     "Run chatbridge spool verify, and check the disk: " + x.damage.Error() + ".",
 	}, true

@@ -77,3 +77,12 @@ func (x *situation) behind() (ops.State, bool) {
 		Safe: safeInSpool, Next: "Wait; if the backlog grows, look at Kafka's speed (chatbridge_publish_seconds).",
 	}), true
 }
+
+func (x *situation) lately() (ops.State, bool) {
+	return ops.State{
+		Level: ops.Degraded, Fault: ops.FaultKafka,
+		Sentence: fmt.Sprintf("Kafka takes events, but of late it was slow: 99 of 100 of the last minute were there within %s", short(x.pace.settle)),
+		Safe:     "Nothing is lost: all of it is in Kafka, and what is not yet is on the spool's disk.",
+		Next:     "After an outage it is over within a minute. Else look at Kafka's speed (chatbridge_publish_seconds).",
+	}, x.pace.settle >= slowOfLate+x.held
+}

@@ -35,7 +35,7 @@ func (x *situation) refused() (ops.State, bool) {
 func (x *situation) unreadable() (ops.State, bool) {
 	return ops.State{
 		Level: ops.Degraded, Fault: ops.FaultSender,
-		Sentence: fmt.Sprintf("%.0f callbacks of the last minute went to the dead-letter topic", x.pace.letters),
+		Sentence: count(int64(x.pace.letters), "callback") + " of the last minute went to the dead-letter topic",
 		Safe:     "They are whole in the dead-letter topic, each with its reason.",
 		Next:     "Look at the last dead letters and their reasons: chatbridge tail --topic with the dead-letter topic's name.",
 	}, x.pace.letters > 0

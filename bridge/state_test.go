@@ -87,6 +87,10 @@ func TestTheStateInOneSentence(t *testing.T) {
 		"closed": {func(x *situation) { x.store = spool.ErrClosed }, ops.Trouble, ops.FaultBridge, "Callbacks cannot be stored: spool is closed", "start it again"},
 		"stopping": {func(x *situation) { x.draining, x.store = true, spool.ErrClosed }, ops.Degraded, "",
 			"The bridge is being stopped: no callback is taken, and the 40 stored ones are drained to Kafka", "next start"},
+		"paused": {func(x *situation) { x.paused = x.now.Add(-21 * time.Minute); x.refuses("", "paused") }, ops.Degraded, "",
+			"Publishing is paused by the operator since 14:02 UTC; callbacks are stored, 10.9 GiB (3 h at this rate) free", "Resume"},
+		"full, since it is paused": {func(x *situation) { x.paused, x.store = x.now.Add(-21*time.Minute), full }, ops.Trouble, "",
+			"The spool is full: callbacks are refused, since publishing is paused by the operator since 14:02 UTC", "Resume"},
 		"relay down": {func(x *situation) { x.relay = errors.New("the relay stopped: read 1.seg: input/output error") }, ops.Degraded, ops.FaultDisk,
 			"Nothing is published, for the relay stopped: read 1.seg: input/output error; callbacks are stored, 10.9 GiB (3 h at this rate) free", "spool verify"},
 		"too many": {func(x *situation) { x.pace.answered[ingest.Overloaded] = 12 }, ops.Trouble, ops.FaultBridge,
@@ -102,10 +106,12 @@ func TestTheStateInOneSentence(t *testing.T) {
 			"Answers are slow: one of a hundred takes longer than 1.4 s, and the sender waits 2 s", "fsync"},
 		"catching up": {func(x *situation) { x.oldest, x.spool.Records = x.now.Add(-14*time.Minute), 12345 }, ops.Degraded, ops.FaultKafka,
 			"Kafka takes events, and the bridge works off a backlog: 12345 callbacks, the oldest 14 min old; 10.9 GiB (3 h at this rate) free", "Wait"},
+		"after an outage": {func(x *situation) { x.pace.settle = 29 * time.Second }, ops.Degraded, ops.FaultKafka,
+			"Kafka takes events, but of late it was slow: 99 of 100 of the last minute were there within 29.0 s", "outage"},
 		"held for order": {func(x *situation) { x.oldest, x.held = x.now.Add(-time.Minute), time.Minute }, ops.Good, "", "All is well", ""},
 		"damage": {func(x *situation) {
 			x.damage, x.spool.Lost = &spool.CorruptError{Segment: "1.seg", Offset: 5, Err: io.ErrUnexpectedEOF}, 2
-		}, ops.Degraded, ops.FaultDisk, "A part of the spool was damaged: 2 callbacks are lost; 512 callbacks/s, 99 of 100 published within 20 ms", "1.seg"},
+		}, ops.Degraded, ops.FaultDisk, "A part of the spool was damaged, with 2 callbacks in it; 512 callbacks/s, 99 of 100 published within 20 ms", "1.seg"},
 	} {
 		x := busy()
 		c.change(x)

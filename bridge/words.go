@@ -15,6 +15,14 @@ func upperFirst(s string) string {
 	return string(s[0]-'a'+'A') + s[1:]
 }
 
+// count is a number of things, which take an s where they are not one.
+func count[N int | int64](n N, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // perSecond is a rate for people.
 func perSecond(rate float64) string {
 	if rate < 10 {

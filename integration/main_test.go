@@ -28,6 +28,7 @@ type size struct {
 	scale       float64
 	minutes     int    // of the fault table; 0 = it is not asked for
 	table       string // the file that gets the fault table; "" = none
+	pictures    string // the folder that gets the pictures of the page; "" = none
 }
 
 // sizes is set by flags, and read by tests only.
@@ -47,6 +48,7 @@ func TestMain(m *testing.M) {
 	intFlag(&sizes.rounds, "rounds", 5, "rounds of each benchmark")
 	intFlag(&sizes.minutes, "minutes", 0, "about how long the faults of the table are played; 0 plays none, 60 the full form")
 	flag.StringVar(&sizes.table, "chatbridge.table", os.Getenv("CHATBRIDGE_TEST_TABLE"), "file that gets the fault table, as Markdown")
+	flag.StringVar(&sizes.pictures, "chatbridge.pictures", "", "folder that gets the pictures of the operator's page")
 	flag.Float64Var(&sizes.scale, "chatbridge.scale", 1, "share of the full size at which benchmarks with a backlog run")
 	flag.Uint64Var(&sizes.seed, "chatbridge.seed", 0, "seed of every random choice; 0 chooses one")
 	flag.StringVar(&sizes.logs, "chatbridge.logs", "", "folder in which logs, spools and Kafka's data are kept")

@@ -68,9 +68,14 @@ func doors() []door {
 		{"github.com/prometheus/", func(file string) bool {
 			return in("bridge")(file) && strings.HasPrefix(filepath.Base(file), "metrics")
 		}, "bridge/metrics*.go"},
+		{"github.com/go-analyze/charts", func(file string) bool { return filepath.ToSlash(file) == "bridge/ops/chart.go" }, "bridge/ops/chart.go"},
 		{"github.com/spf13/cobra", in("cmd/chatbridge"), "cmd/chatbridge"},
 		{"go.yaml.in/yaml", in("bridge"), "bridge"},
+		{"github.com/RoaringBitmap/roaring", func(file string) bool {
+			return filepath.ToSlash(file) == "bridge/relay/positions.go"
+		}, "bridge/relay/positions.go"},
 		{"github.com/testcontainers/", nowhere, "tests in integration"},
+		{"github.com/chromedp/", nowhere, "tests in integration"},
 		{"github.com/moby/", nowhere, "tests in integration"},
 		{"github.com/twmb/franz-go/pkg/kfake", func(file string) bool {
 			return filepath.ToSlash(file) == "cmd/chatbridge/dev_kafka.go"

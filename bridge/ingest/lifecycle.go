@@ -24,6 +24,7 @@ func (s *Server) Listen() error {
 	}
 	refused := func(o Outcome, peer net.Addr) {
 		s.observer.Answered(o, 0)
+		s.refuser.Refused(o, -1)
 		s.journal.answered(&verdict{outcome: o}, peer.String)
 	}
 	s.door = newDoor(ln, s.cfg.MaxConnections, nil, refused)

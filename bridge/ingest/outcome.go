@@ -61,6 +61,21 @@ type Observer interface {
 	Answered(o Outcome, took time.Duration)
 }
 
+// Refuser is an Observer that is also told how large each refused request said
+// that its body is; less than 0: it did not say. Many goroutines call it.
+type Refuser interface {
+	Refused(o Outcome, bytes int64)
+}
+
 type noObserver struct{}
 
 func (noObserver) Answered(Outcome, time.Duration) {}
+func (noObserver) Refused(Outcome, int64)          {}
+
+// refuser returns o where it wants to be told of what was refused.
+func refuser(o Observer) Refuser {
+	if r, ok := o.(Refuser); ok {
+		return r
+	}
+	return noObserver{}
+}

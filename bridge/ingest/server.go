@@ -23,6 +23,7 @@ type Server struct {
 	journal  *journal
 	now      func() time.Time
 	observer Observer
+	refuser  Refuser
 	cert     *certificate // nil: plain HTTP
 	http     *http.Server
 	end      context.CancelFunc // of the receiver's life
@@ -56,7 +57,7 @@ func New(cfg Config, store Store, now func() time.Time, log *zap.Logger, observe
 	life, end := context.WithCancel(context.Background())
 	draining := make(chan struct{})
 	s := &Server{
-		cfg: cfg, respond: newResponder(), now: now, observer: observer, end: end,
+		cfg: cfg, respond: newResponder(), now: now, observer: observer, refuser: refuser(observer), end: end,
 		letGo: sync.OnceFunc(func() { close(draining) }), draining: draining,
 		journal: &journal{log: log, now: now, path: cfg.Path},
 		receiver: &receiver{
@@ -135,6 +136,7 @@ func (s *Server) handle(c echo.Context) {
 	_ = s.respond.write(w, &v, closing)
 	s.observer.Answered(v.outcome, s.now().Sub(start))
 	if v.outcome > lastOK {
+		s.refuser.Refused(v.outcome, r.ContentLength)
 		s.journal.answered(&v, c.RealIP)
 	}
 	if early {

@@ -1,6 +1,9 @@
 // Package ops is the operator's own listener.
 //
-//	/          the page: the state of every part, for people
+//	/          the page, for people: the state in one sentence and of every part, the
+//	           last hour, what went wrong of late; ?group=<GroupId> finds a group
+//	/charts/   its pictures, as SVG; /letters/ bodies of dead letters, where they are
+//	           to be shown
 //	/status    the same as JSON
 //	/group     what is known of one group, as JSON: ?group=<GroupId>[&topic=<TopicId>]
 //	/metrics   Prometheus

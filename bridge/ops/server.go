@@ -3,20 +3,15 @@ package ops
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
 	"log"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"time"
 )
-
-//go:embed page.html.tmpl
-var pageSource string
 
 // Server is the operator's listener: New, Listen, Serve, Close.
 type Server struct {
@@ -38,7 +33,8 @@ const (
 type Options struct {
 	Address string
 	Door    Door
-	Log     *log.Logger // what net/http has to say: strangers' handshakes, and panics
+	Log     *log.Logger      // what net/http has to say: strangers' handshakes, and panics
+	Now     func() time.Time // nil = time.Now
 	Sources
 }
 
@@ -47,10 +43,17 @@ type Sources struct {
 	Status  func() Status                           // for each view
 	Group   func(context.Context, GroupQuery) Group // for /group
 	Metrics http.Handler                            // for /metrics
+	Charts  func() []Chart                          // the last hour
+	Events  func() Events                           // what went wrong of late
+	Config  string                                  // the configuration, without its secrets
+	Actions Actions                                 // what may be done
 }
 
 // New returns a server.
 func New(o Options) *Server {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Server{
 		address: o.Address,
 		http: &http.Server{
@@ -76,8 +79,14 @@ func (o *Options) routes() http.Handler {
 	})
 	inside.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, o.Status()) })
 	inside.HandleFunc("GET /group", groupHandler(o.Group))
-	page := template.Must(template.New("page").Parse(pageSource))
-	inside.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(w, page, o.Status()) })
+	p := newPage(o)
+	inside.Handle("GET /{$}", p)
+	inside.Handle("GET /charts/{name}", p.gallery)
+	inside.Handle("POST /actions", o.Actions)
+	inside.HandleFunc("GET /letters/{number}", letterHandler(o.Events))
+	inside.HandleFunc("GET /page.css", asset("text/css", pageStyle))
+	inside.HandleFunc("GET /icon.svg", asset("image/svg+xml", icon))
+	inside.HandleFunc("GET /page.js", asset("text/javascript", pageScript))
 	inside.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too
 	inside.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	inside.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
@@ -145,15 +154,5 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
-}
-
-func writePage(w http.ResponseWriter, page *template.Template, s Status) {
-	var b bytes.Buffer
-	if err := page.Execute(&b, s); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(b.Bytes())
 }

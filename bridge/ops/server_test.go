@@ -26,8 +26,9 @@ func good() Status {
 		State:   State{Level: Good, Sentence: "All is well: 512 callbacks/s, 99 of 100 published within 12 ms"},
 		Version: "v1.2.3", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Ready: Condition{OK: true}, Sink: Condition{OK: true},
-		Figures: []Figure{{Name: "spool", Value: "3 records"}},
-		Parts:   []SinkPart{{Topic: "events", Partition: 0, OK: true, Open: 3, Oldest: "12ms"}},
+		Components: []Component{{Name: "Kafka", Level: Good, Says: "takes events; 12 partitions"}},
+		Figures:    []Figure{{Name: "spool", Value: "3 records"}},
+		Parts:      []SinkPart{{Topic: "events", Partition: 0, OK: true, Open: 3, Oldest: "12ms"}},
 	}
 }
 
@@ -49,13 +50,17 @@ func sources(status Status) Sources {
 		Status:  func() Status { return status },
 		Group:   func(_ context.Context, q GroupQuery) Group { return group(q) },
 		Metrics: http.NotFoundHandler(),
+		Charts:  hour,
+		Events:  events,
+		Config:  "ops:\n  password: '********'\n",
 	}
 }
 
 // serve starts a server that shows status, and returns its base URL.
 func serve(t *testing.T, status Status) string {
 	t.Helper()
-	s := New(Options{Address: "127.0.0.1:0", Sources: sources(status)})
+	at := func() time.Time { return time.Date(2026, 1, 2, 4, 0, 0, 0, time.UTC) }
+	s := New(Options{Address: "127.0.0.1:0", Now: at, Sources: sources(status)})
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}

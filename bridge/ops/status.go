@@ -5,13 +5,22 @@ import "time"
 // Status is a picture of the bridge. All views are rendered from it.
 type Status struct {
 	State
-	Version string     `json:"version"`
-	Started time.Time  `json:"started"`
-	Ready   Condition  `json:"ready"` // can callbacks be stored
-	Sink    Condition  `json:"sink"`  // does Kafka take them
-	Notes   []string   `json:"notes,omitempty"`
-	Figures []Figure   `json:"figures"`
-	Parts   []SinkPart `json:"partitions,omitempty"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	Ready   Condition `json:"ready"` // can callbacks be stored
+	Sink    Condition `json:"sink"`  // does Kafka take them
+	Notes   []string  `json:"notes,omitempty"`
+	// Components are the parts that a callback goes through, in that order.
+	Components []Component `json:"components"`
+	Figures    []Figure    `json:"figures"`
+	Parts      []SinkPart  `json:"partitions,omitempty"`
+}
+
+// Component is how one part of the bridge does.
+type Component struct {
+	Name  string `json:"name"`
+	Level Level  `json:"level"`
+	Says  string `json:"says"`
 }
 
 // State is the whole of it in one sentence, for somebody who was just woken.

@@ -92,6 +92,7 @@ func (a *aside) run(ctx context.Context) error {
 			}
 			m.lane.finish(m.position)
 			a.relay.opt.Hooks.sentAside(a.topic, m.reason)
+			a.relay.opt.Hooks.deadLettered(m)
 		}
 	}
 }

@@ -214,7 +214,7 @@ func (l *lane) snapshot(add func([]byte) error) error {
 	}); err != nil {
 		return err
 	}
-	if err := add(appendFinished(nil, l.id, l.finishedLocked())); err != nil {
+	if err := l.snapshotFinished(add); err != nil {
 		return err
 	}
 	announced, rest := l.decidedLocked()
@@ -227,15 +227,36 @@ func (l *lane) snapshot(add func([]byte) error) error {
 	return nil
 }
 
-// finishedLocked lists what is finished above the low mark, of this run and of
+// finishedAtOnce is how many positions an entry of a snapshot lists: what is
+// finished above one open position can be as long as the spool.
+const finishedAtOnce = 4096
+
+// snapshotFinished writes what is finished above the low mark, of this run and of
 // the former one as far as the spool has not yielded it again yet.
-func (l *lane) finishedLocked() []spool.Position {
-	var ps []spool.Position
-	l.unsettled.finished(func(p spool.Position) { ps = append(ps, p) })
+func (l *lane) snapshotFinished(add func([]byte) error) error {
+	ps := make([]spool.Position, 0, finishedAtOnce)
+	flush := func() error {
+		if len(ps) == 0 {
+			return nil
+		}
+		err := add(appendFinished(nil, l.id, ps))
+		ps = ps[:0]
+		return err
+	}
+	note := func(p spool.Position) error {
+		ps = append(ps, p)
+		if len(ps) < finishedAtOnce {
+			return nil
+		}
+		return flush()
+	}
+	if err := l.unsettled.finished(note); err != nil {
+		return err
+	}
 	if l.replay != nil {
-		for p := range l.replay.finished {
-			ps = append(ps, p)
+		if err := l.replay.finished.each(note); err != nil {
+			return err
 		}
 	}
-	return ps
+	return flush()
 }

@@ -19,6 +19,8 @@ type Hooks struct {
 	// SentAside is called for each dead letter (with its reason) and each
 	// callback of another command (reason "") that Kafka has.
 	SentAside func(topic string, reason schema.Reason)
+	// DeadLettered is called for each dead letter that Kafka has.
+	DeadLettered func(DeadLetter)
 	// TopicChanged is called when the events topic is not what it was.
 	TopicChanged func(TopicChange)
 }
@@ -32,6 +34,13 @@ const (
 	FewerPartitions TopicChange = "fewer-partitions" // it was made anew, with fewer
 	MadeAnew        TopicChange = "made-anew"
 )
+
+// DeadLetter is a callback that went to the dead-letter topic.
+type DeadLetter struct {
+	Reason     schema.Reason
+	ReceivedAt time.Time
+	Body       []byte // read only, and only during the call
+}
 
 // Decided is one judgement of the resequencer.
 type Decided struct {
@@ -64,6 +73,12 @@ func (h *Hooks) settled(partition int, batch []*outgoing, now int64) {
 func (h *Hooks) sentAside(topic string, reason schema.Reason) {
 	if h.SentAside != nil {
 		h.SentAside(topic, reason)
+	}
+}
+
+func (h *Hooks) deadLettered(m *letter) {
+	if h.DeadLettered != nil && m.reason != "" {
+		h.DeadLettered(DeadLetter{Reason: m.reason, ReceivedAt: m.record.ReceivedAt, Body: m.record.Body})
 	}
 }
 

@@ -70,9 +70,9 @@ func TestAnAnnouncedBatchIsPendingUntilSettled(t *testing.T) {
 		appendSettled(nil, 1, id, 103),
 	)
 	l = &r.lanes[1]
-	if l.pending != nil || len(l.decided) != 0 || l.next != 103 || len(l.finished) != 3 {
+	if l.pending != nil || len(l.decided) != 0 || l.next != 103 || l.finished.count() != 3 {
 		t.Errorf("after settled: pending %v, %d decided, next %d, %d finished; want none, 0, 103, 3",
-			l.pending, len(l.decided), l.next, len(l.finished))
+			l.pending, len(l.decided), l.next, l.finished.count())
 	}
 }
 
@@ -94,8 +94,8 @@ func TestEntriesAreIdempotent(t *testing.T) {
 	if diff := cmp.Diff([]spool.Position{3, 6, 8}, positionsOf(l.decided)); diff != "" {
 		t.Errorf("decided differs (-want +got):\n%s", diff)
 	}
-	if len(l.finished) != 2 {
-		t.Errorf("%d finished; want 2", len(l.finished))
+	if l.finished.count() != 2 {
+		t.Errorf("%d finished; want 2", l.finished.count())
 	}
 	settled := append(entries, appendSettled(nil, 0, id, 52), appendSettled(nil, 0, id, 52))
 	l = &replayEntries(t, settled...).lanes[0]
@@ -130,8 +130,8 @@ func TestWhatIsBelowTheLowMarkIsForgotten(t *testing.T) {
 		appendFinished(nil, 0, []spool.Position{4, 5, 90}),
 		appendLane(nil, 0, 80, 50),
 	).lanes[0]
-	if len(l.finished) != 1 || l.low != 80 {
-		t.Errorf("%d finished above low %d; want 1 above 80", len(l.finished), l.low)
+	if l.finished.count() != 1 || l.low != 80 {
+		t.Errorf("%d finished above low %d; want 1 above 80", l.finished.count(), l.low)
 	}
 }
 

@@ -302,7 +302,7 @@ func (l *lane) read(ctx context.Context, e *spool.Entry) (*outgoing, error) {
 	}
 	l.mu.Lock()
 	l.queued -= recordSize(&e.Record)
-	_, went := l.finishedBefore()[e.Position]
+	went := l.finishedBefore(e.Position)
 	l.mu.Unlock()
 	if went {
 		l.finish(e.Position)
@@ -320,13 +320,10 @@ func (l *lane) read(ctx context.Context, e *spool.Entry) (*outgoing, error) {
 	return nil, topic.send(ctx, letter)
 }
 
-// finishedBefore are the positions that the former run had finished, as long as
-// they may come again. Called with the mutex.
-func (l *lane) finishedBefore() map[spool.Position]struct{} {
-	if l.replay == nil {
-		return nil
-	}
-	return l.replay.finished
+// finishedBefore reports whether the former run had finished a position. Called
+// with the mutex.
+func (l *lane) finishedBefore(p spool.Position) bool {
+	return l.replay != nil && l.replay.finished.has(p)
 }
 
 func recordSize(r *spool.Record) int64 { return int64(len(r.Body) + len(r.Query) + recordOverhead) }

@@ -18,7 +18,7 @@ type Progress struct {
 
 type laneProgress struct {
 	low      spool.Position
-	finished map[spool.Position]struct{}
+	finished *positions
 }
 
 // Has reports whether a record is finished: settled by Kafka, dead-lettered, or
@@ -28,8 +28,7 @@ func (p *Progress) Has(e *spool.Entry) bool {
 		return false
 	}
 	l := &p.lanes[placeOf(e, nil, len(p.lanes))]
-	_, finished := l.finished[e.Position]
-	return finished || e.Position < l.low
+	return e.Position < l.low || l.finished.has(e.Position)
 }
 
 // ReadProgress reads a checkpoint; load calls its argument with each entry.
@@ -44,7 +43,7 @@ func ReadProgress(load func(fn func(entry []byte) error) error) (Progress, error
 			p.Low = low
 		}
 		p.lanes[i] = laneProgress{state.lanes[i].low, state.lanes[i].finished}
-		p.Finished += len(state.lanes[i].finished)
+		p.Finished += state.lanes[i].finished.count()
 	}
 	return p, nil
 }

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -201,7 +200,7 @@ func (s *restored) recut(to layout, newBuffer func(int) *buffer) error {
 		s.lanes[i] = newLaneState(newBuffer(to.partitions))
 		s.lanes[i].low = low
 		for j := range old { // a position is finished whatever lane it is read on
-			maps.Copy(s.lanes[i].finished, old[j].finished)
+			s.lanes[i].finished.merge(old[j].finished)
 		}
 	}
 	for i := range old {

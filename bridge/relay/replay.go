@@ -12,7 +12,7 @@ import (
 // may leave: load the records that had been decided and not settled, and pass
 // over those that are finished or were found in the topic.
 type replay struct {
-	finished map[spool.Position]struct{}
+	finished *positions
 	found    map[resequence.ID]struct{} // in the topic's tail
 	decided  []decision
 	index    map[spool.Position]int // into decided and loaded
@@ -55,7 +55,7 @@ func (r *replay) nextAfter(next int64) int64 {
 // settlePending notes that the announced batch is in the topic.
 func (r *replay) settlePending() {
 	for p := range r.batch {
-		r.finished[p] = struct{}{}
+		r.finished.add(p)
 	}
 	r.settled, r.pending, r.batch = r.pending, nil, nil
 }
@@ -92,10 +92,10 @@ func (r *replay) knows(id resequence.ID) bool {
 func (r *replay) arm(until spool.Position) {
 	kept := r.decided[:0]
 	for _, d := range r.decided {
-		_, finished := r.finished[d.position]
+		finished := r.finished.has(d.position)
 		_, found := r.found[d.fact.ID]
 		if found {
-			r.finished[d.position] = struct{}{}
+			r.finished.add(d.position)
 			delete(r.found, d.fact.ID)
 		}
 		if !finished && !found {
@@ -122,7 +122,7 @@ func (r *replay) loading() bool { return r.ready && !r.open && r.missing > 0 }
 func (l *lane) replayLocked(o *outgoing) bool {
 	r := l.replay
 	id := resequence.ID(o.event.Identity())
-	_, finished := r.finished[o.position]
+	finished := r.finished.has(o.position)
 	_, found := r.found[id]
 	i, decided := r.index[o.position]
 	switch {

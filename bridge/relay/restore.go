@@ -21,7 +21,7 @@ type restored struct {
 type laneState struct {
 	low       spool.Position              // everything below is finished
 	next      int64                       // offset after the last settled record; -1 unknown
-	finished  map[spool.Position]struct{} // at or above low
+	finished  *positions                  // at or above low
 	decided   []decision                  // in the order in which they left; not settled
 	decidedAt map[spool.Position]struct{} // the positions in decided
 	pending   *publisher.Identity         // of the batch that was last announced and not settled
@@ -32,7 +32,7 @@ type laneState struct {
 func newLaneState(b *buffer) laneState {
 	return laneState{
 		next:      -1,
-		finished:  map[spool.Position]struct{}{},
+		finished:  &positions{},
 		decidedAt: map[spool.Position]struct{}{},
 		buffer:    b,
 	}
@@ -136,17 +136,13 @@ func (l *laneState) advance(low spool.Position, next int64) {
 	if next >= 0 {
 		l.next = next // also below the one before: the topic may have been made anew
 	}
-	for p := range l.finished {
-		if p < l.low {
-			delete(l.finished, p)
-		}
-	}
+	l.finished.forgetBelow(l.low)
 }
 
 func (l *laneState) finish(ps []spool.Position) {
 	for _, p := range ps {
 		if p >= l.low {
-			l.finished[p] = struct{}{}
+			l.finished.add(p)
 		}
 		l.forget(p)
 	}
@@ -174,7 +170,7 @@ func (l *laneState) decide(ds []decision, facts bool) {
 		if _, ok := l.decidedAt[d.position]; ok {
 			continue
 		}
-		if _, ok := l.finished[d.position]; ok || d.position < l.low {
+		if d.position < l.low || l.finished.has(d.position) {
 			continue
 		}
 		l.keep(d)

@@ -109,7 +109,7 @@ func FuzzRecover(f *testing.F) {
 		if len(second) != len(first)+1 {
 			t.Fatalf("%d records, then %d", len(first), len(second))
 		}
-		if _, err := verify(d.Boot(nil), testDir); err != nil {
+		if _, err := verify(t.Context(), d.Boot(nil), testDir); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,10 +1,10 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 
 	"github.com/chatbridge/chatbridge/bridge/internal/disk"
@@ -12,7 +12,7 @@ import (
 
 // Repair brings a spool that is not in use into a state in which Verify finds
 // nothing: of each damaged segment a copy is kept (its name ends in
-// .damaged), and what is good in it takes its place, with a mark for the
+// .damaged, or .2.damaged and so on: none that is there is replaced), and what is good in it takes its place, with a mark for the
 // positions that are gone. Torn tails, segments without a header and
 // left-over files are seen to as Open would. A spool need not be repaired to
 // be opened: Open and the readers go around damage by themselves. ErrLocked:
@@ -36,7 +36,7 @@ func repair(d disk.FS, dir string) (RepairReport, error) {
 }
 
 func repairLocked(d disk.FS, dir string) (r RepairReport, err error) {
-	if r.Before, err = verify(d, dir); err != nil {
+	if r.Before, err = verify(context.Background(), d, dir); err != nil {
 		return r, err
 	}
 	l, err := list(d, dir)
@@ -50,11 +50,9 @@ func repairLocked(d disk.FS, dir string) (r RepairReport, err error) {
 		r.Removed = append(r.Removed, name)
 	}
 	for _, f := range l.headless {
-		name := filepath.Join(dir, f.name)
-		if err := d.Rename(name, name+damagedSuffix); err != nil {
+		if err := r.setAside(d, dir, f.name); err != nil {
 			return r, err
 		}
-		r.Kept = append(r.Kept, f.name+damagedSuffix)
 	}
 	damaged := make(map[string]bool)
 	for _, s := range r.Before.Segments {
@@ -75,11 +73,15 @@ func repairLocked(d disk.FS, dir string) (r RepairReport, err error) {
 // rewrite replaces a segment by what is good in it. The header stays, and
 // with it what it says of the segment before.
 func (r *RepairReport) rewrite(d disk.FS, dir string, seg *segment) error {
-	if err := copyFile(d, filepath.Join(dir, seg.name), filepath.Join(dir, seg.name+damagedSuffix)); err != nil {
+	kept, err := keptName(d, dir, seg.name)
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, seg.name)
+	if err := copyFile(d, name, filepath.Join(dir, kept)); err != nil {
 		return fmt.Errorf("keep a copy of %s: %w", seg.name, err)
 	}
-	r.Kept = append(r.Kept, seg.name+damagedSuffix)
-	name := filepath.Join(dir, seg.name)
+	r.Kept = append(r.Kept, kept)
 	tmp := name + tmpSuffix
 	dst, err := d.Create(tmp)
 	if err != nil {
@@ -214,14 +216,36 @@ func (r *RepairReport) repairCheckpoint(d disk.FS, dir string) error {
 	if r.Before.Checkpoint.Damage == nil {
 		return nil
 	}
-	name := filepath.Join(dir, checkpointName)
+	return r.setAside(d, dir, checkpointName)
+}
+
+// setAside renames a file to the name under which it is kept.
+func (r *RepairReport) setAside(d disk.FS, dir, name string) error {
+	kept, err := keptName(d, dir, name)
+	if err != nil {
+		return err
+	}
+	if err := d.Rename(filepath.Join(dir, name), filepath.Join(dir, kept)); err != nil {
+		return err
+	}
+	r.Kept = append(r.Kept, kept)
+	return nil
+}
+
+// keptName is a name to keep a damaged file under that is not in use: what was kept
+// before is of another damage, or was kept by a bridge that met the same.
+func keptName(d disk.FS, dir, name string) (string, error) {
+	files, err := d.List(dir)
+	if err != nil {
+		return "", err
+	}
+	used := make(map[string]bool, len(files))
+	for _, f := range files {
+		used[f.Name] = true
+	}
 	kept := name + damagedSuffix
-	err := d.Remove(kept)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = d.Rename(name, kept)
+	for n := 2; used[kept]; n++ {
+		kept = fmt.Sprintf("%s.%d%s", name, n, damagedSuffix)
 	}
-	if err == nil {
-		r.Kept = append(r.Kept, checkpointName+damagedSuffix)
-	}
-	return err
+	return kept, nil
 }

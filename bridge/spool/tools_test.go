@@ -41,7 +41,7 @@ func TestToolsOnAHealthySpool(t *testing.T) {
 			t.Errorf("from %d: %d records", from, len(got))
 		}
 	}
-	r, err := verify(d.Boot(nil), testDir)
+	r, err := verify(t.Context(), d.Boot(nil), testDir)
 	must(t, err)
 	records := int64(0)
 	for i, s := range r.Segments {
@@ -63,7 +63,7 @@ func TestToolsWithoutASpool(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "none")
 	_, err1 := Inspect(dir)
-	_, err2 := Verify(dir)
+	_, err2 := Verify(t.Context(), dir)
 	_, err3 := Repair(dir)
 	for _, err := range []error{err1, err2, err3, Walk(dir, 0, nil)} {
 		if err == nil || !strings.Contains(err.Error(), dir) {
@@ -109,7 +109,7 @@ func TestToolsOnALiveSpool(t *testing.T) {
 			last = e.Position
 			return nil
 		}))
-		r, err := verify(v, testDir)
+		r, err := verify(t.Context(), v, testDir)
 		must(t, err)
 		if r.Damaged() {
 			t.Fatalf("%+v", r)
@@ -169,7 +169,7 @@ func TestVerifyFindsAndRepairMends(t *testing.T) {
 			for _, name := range d.Names(testDir) {
 				damaged[name] = string(d.Bytes(filepath.Join(testDir, name)))
 			}
-			r, err := verify(d.Boot(nil), testDir)
+			r, err := verify(t.Context(), d.Boot(nil), testDir)
 			must(t, err)
 			if r.Damaged() != (c.kept > 0) {
 				t.Fatalf("verify: %+v", r)
@@ -184,7 +184,7 @@ func TestVerifyFindsAndRepairMends(t *testing.T) {
 					t.Fatalf("%s is not the file as it was", kept)
 				}
 			}
-			r, err = verify(d.Boot(nil), testDir)
+			r, err = verify(t.Context(), d.Boot(nil), testDir)
 			must(t, err)
 			if r.Damaged() {
 				t.Fatalf("after repair: %+v", r)
@@ -202,6 +202,42 @@ func TestVerifyFindsAndRepairMends(t *testing.T) {
 				t.Fatalf("position %d", p)
 			}
 		})
+	}
+}
+
+// What a first repair kept is not replaced by a second one.
+func TestASecondRepairKeepsTheFirstsCopy(t *testing.T) {
+	d, _, _ := stored(t)
+	kept := make(map[string]string)
+	for range 3 {
+		s := mustOpen(t, smallSpool(d.Boot(nil)))
+		must(t, s.Checkpoint().Rewrite(addAll("entry one", "two")))
+		must(t, s.Close())
+		damaged := make(map[string]string)
+		for _, name := range []string{filepath.Join(testDir, segmentNames(d)[1]), checkpointFile} {
+			flipBits(d, name, headerBytes+45)
+			damaged[filepath.Base(name)] = string(d.Bytes(name))
+		}
+		r, err := repair(d.Boot(nil), testDir)
+		must(t, err)
+		if len(r.Kept) != len(damaged) {
+			t.Fatalf("kept %v; want the segment and the checkpoint", r.Kept)
+		}
+		for _, name := range r.Kept {
+			if _, twice := kept[name]; twice {
+				t.Fatalf("%s is kept for the second time", name)
+			}
+			for original, bytes := range damaged {
+				if strings.HasPrefix(name, original) {
+					kept[name] = bytes
+				}
+			}
+		}
+	}
+	for name, want := range kept {
+		if string(d.Bytes(filepath.Join(testDir, name))) != want {
+			t.Errorf("%s is not the file as it was", name)
+		}
 	}
 }
 
@@ -243,7 +279,7 @@ func TestVerifyKnowsWhatIsVoid(t *testing.T) {
 	f.broken.Store(true)
 	appendBody(t, s, strings.Repeat("two", 10))
 	must(t, s.Close())
-	r, err := verify(d.Boot(nil), testDir)
+	r, err := verify(t.Context(), d.Boot(nil), testDir)
 	must(t, err)
 	if r.Damaged() || len(r.Segments) != 2 || r.Segments[0].Records != 1 || r.Segments[0].Void != 1 || r.Segments[1].Records != 1 {
 		t.Fatalf("%+v", r)

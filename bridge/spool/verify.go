@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,10 +12,11 @@ import (
 )
 
 // Verify reads everything in a spool's directory and checks every checksum.
-// Damage is in the report; the error is for what keeps it from looking.
-func Verify(dir string) (Report, error) { return verify(disk.OS(), dir) }
+// Damage is in the report; the error is for what keeps it from looking, the end
+// of ctx included, which is noticed between two segments.
+func Verify(ctx context.Context, dir string) (Report, error) { return verify(ctx, disk.OS(), dir) }
 
-func verify(d disk.FS, dir string) (Report, error) {
+func verify(ctx context.Context, d disk.FS, dir string) (Report, error) {
 	l, err := list(d, dir)
 	if err != nil {
 		return Report{}, fmt.Errorf("verify spool %s: %w", dir, err)
@@ -22,6 +24,9 @@ func verify(d disk.FS, dir string) (Report, error) {
 	r := Report{First: 1, End: 1}
 	segs := l.bounds()
 	for i, seg := range segs {
+		if err := ctx.Err(); err != nil {
+			return r, fmt.Errorf("verify spool %s: %w", dir, err)
+		}
 		sr, err := verifySegment(d, dir, seg)
 		if err != nil {
 			return r, fmt.Errorf("verify %s: %w", seg.name, err)

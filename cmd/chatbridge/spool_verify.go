@@ -25,12 +25,12 @@ The exit code is 1 where there is damage.`,
 		Example: `  chatbridge spool verify -c chatbridge.yaml
   chatbridge spool verify --dir ./data/spool --json`,
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, _, err := flags.locate(env)
 			if err != nil {
 				return err
 			}
-			report, err := spool.Verify(dir)
+			report, err := spool.Verify(cmd.Context(), dir)
 			if err != nil {
 				return spoolError(dir, err)
 			}

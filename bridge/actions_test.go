@@ -1,0 +1,136 @@
+package bridge
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/chatbridge/chatbridge/bridge/relay"
+)
+
+const actionToken = "a token of the tests"
+
+// act does something on the page, and returns the answer's status.
+func act(t *testing.T, b *Bridge, action, token string) int {
+	t.Helper()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.PostForm("http://"+b.OpsAddr().String()+"/actions", url.Values{"action": {action}, "token": {token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode
+}
+
+// P1, P3, P4: publishing that is paused, again and again, while messages come in
+// loses nothing, and all are there in order and once when it goes on; the bridge
+// stays ready meanwhile, and says what is up.
+func TestPausedPublishingGoesOnWhereItWas(t *testing.T) {
+	cluster, err := kfake.NewCluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	cfg := testConfig(t, cluster.ListenAddrs()[0])
+	cfg.Ops.ActionToken = actionToken
+	b, stop := runBridge(t, cfg, relay.Hooks{})
+	const rounds, each = 5, 40
+	for round := range rounds {
+		for i := range each {
+			if i == each/2 {
+				if status := act(t, b, "pause", actionToken); status != http.StatusSeeOther {
+					t.Fatalf("pause was answered %d", status)
+				}
+			}
+			if status := postMessage(t, b, 1+round*each+i); status != http.StatusOK {
+				t.Fatalf("a message was answered %d", status)
+			}
+		}
+		if _, body := getOps(t, b, "/status"); !strings.Contains(body, "Publishing is paused by the operator since") {
+			t.Errorf("/status does not say that publishing is paused: %s", body)
+		}
+		if status, _ := getOps(t, b, "/readyz"); status != http.StatusOK {
+			t.Errorf("/readyz is %d while publishing is paused", status)
+		}
+		if left := b.spool.Stat().Records; left < each/2 {
+			t.Errorf("%d are in the spool; at least %d came while publishing was paused", left, each/2)
+		}
+		if status := act(t, b, "resume", actionToken); status != http.StatusSeeOther {
+			t.Fatalf("resume was answered %d", status)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if left := b.Settle(ctx); left != 0 {
+		t.Fatalf("%d are left a minute after publishing went on", left)
+	}
+	n := int64(0)
+	for p := range int32(2) {
+		n += cluster.PartitionInfo("chat.group-messages", p).HighWatermark
+	}
+	if s := b.relay.Stats().Resequence; n != rounds*each || s.Late != 0 {
+		t.Errorf("the topic has %d records, %d of them late; want %d and none", n, s.Late, rounds*each)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A stop does not wait for what a pause holds back: the next start publishes it.
+func TestAPausedBridgeStopsAtOnce(t *testing.T) {
+	b := runWith(t, func(c *Config) { c.Ops.ActionToken, c.ShutdownTimeout = actionToken, time.Hour })
+	act(t, b, "pause", actionToken)
+	postMessage(t, b, 1)
+}
+
+// P7: nothing is done without the token, by a link, or where none is configured.
+func TestNothingIsDoneWithoutTheToken(t *testing.T) {
+	b := runWith(t, func(c *Config) { c.Ops.ActionToken = actionToken })
+	for _, token := range []string{"", "another", actionToken + " "} {
+		if status := act(t, b, "pause", token); status != http.StatusForbidden {
+			t.Errorf("with the token %q: %d; want 403", token, status)
+		}
+	}
+	if status, _ := getOps(t, b, "/actions?action=pause&token="+url.QueryEscape(actionToken)); status != http.StatusMethodNotAllowed {
+		t.Errorf("by a link: %d; want 405", status)
+	}
+	if status := act(t, b, "explode", actionToken); status != http.StatusNotFound {
+		t.Errorf("what there is not: %d; want 404", status)
+	}
+	if _, page := getOps(t, b, "/"); strings.Contains(page, actionToken) || !strings.Contains(page, "Pause publishing") {
+		t.Error("the page shows the token, or not the actions")
+	}
+	none := runWith(t, func(*Config) {})
+	if status := act(t, none, "pause", ""); status != http.StatusNotFound {
+		t.Errorf("where there is no token: %d; want 404", status)
+	}
+	if _, page := getOps(t, none, "/"); strings.Contains(page, "Pause publishing") {
+		t.Error("the page shows actions where there is no token")
+	}
+	for _, x := range []*Bridge{b, none} {
+		if !x.gate.since().IsZero() {
+			t.Error("publishing is paused")
+		}
+	}
+}
+
+func TestTheSpoolIsVerifiedWhileItIsUsed(t *testing.T) {
+	b := runWith(t, func(c *Config) { c.Ops.ActionToken = actionToken })
+	for seq := range 5 {
+		postMessage(t, b, 1+seq)
+	}
+	if status := act(t, b, "verify", actionToken); status != http.StatusSeeOther {
+		t.Fatalf("verify was answered %d", status)
+	}
+	waitUntil(t, "the page has the result", func() bool {
+		_, page := getOps(t, b, "/")
+		return strings.Contains(page, "the spool was verified: 5 records in 1 segment, no damage")
+	})
+}
