@@ -179,19 +179,31 @@ func doctorOnBrokenDisks(t *testing.T, kafka *cluster) {
 		doctor(t, b).finds(t, "room", "fail", "callbacks are refused")
 		return
 	}
-	disk := newDir(t, "disk")
-	if err := command("mount", "-t", "tmpfs", "-o", "size=48m", "chatbridge-test", disk); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unmount(t, disk) })
+	disk := mountTmpfs(t, "disk", "size=48m")
 	b.set = append(b.set, "spool.dir="+filepath.Join(disk, "data", "spool"))
 	doctor(t, b).finds(t, "room", "warn", "the spool cannot grow to spool.max_bytes")
 	if err := os.WriteFile(filepath.Join(disk, "full"), make([]byte, 24<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	doctor(t, b).finds(t, "room", "fail", "callbacks are refused")
-	if err := command("mount", "-o", "remount,ro", disk); err != nil {
+
+	b = newBridge(t, kafka)
+	b.set = append(b.set, "spool.dir="+filepath.Join(mountTmpfs(t, "read-only", "size=1m,ro"), "spool"))
+	doctor(t, b).finds(t, "spool", "fail", "read-only file system")
+}
+
+// mountTmpfs mounts a file system of the test's own. It is let go of when the test
+// ends, also where a process that was started meanwhile still sees it.
+func mountTmpfs(t *testing.T, name, options string) string {
+	t.Helper()
+	dir := newDir(t, name)
+	if err := command("mount", "-t", "tmpfs", "-o", options, "chatbridge-test", dir); err != nil {
 		t.Fatal(err)
 	}
-	doctor(t, b).finds(t, "spool", "fail", "read-only file system")
+	t.Cleanup(func() {
+		if err := command("umount", "-l", dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
