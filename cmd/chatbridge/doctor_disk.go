@@ -14,6 +14,8 @@ const (
 	slowSync    = 25 * time.Millisecond
 	hopelessly  = 500 * time.Millisecond
 	probeWithin = 2 * time.Second
+	// leastForProbe is far more than the probe takes: the last room is the spool's.
+	leastForProbe = 32 << 20
 )
 
 // disk looks at where the spool lies: may it be written, is there room, how fast
@@ -72,6 +74,10 @@ func (d *doctor) speed(ctx context.Context, place spool.Place) {
 	if place.OtherVolume {
 		d.warn("disk speed", "not measured: spool.dir is itself where a volume is mounted, and nothing is written into a spool but by its bridge").
 			do("name a folder of the volume; what is kept beside the spool is then on the volume as well")
+		return
+	}
+	if place.FreeBytes < leastForProbe {
+		d.warn("disk speed", "not measured: there is too little room, and the spool is to have it").do("free room first")
 		return
 	}
 	speed, err := spool.Probe(ctx, place.Beside, probeWithin)

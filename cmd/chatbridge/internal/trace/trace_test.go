@@ -186,7 +186,7 @@ func TestJudge(t *testing.T) {
 		return func(e *Evidence) {
 			d := delivery(t, &q, 5, 1, began)
 			d.Position, d.Settled = 12, settled
-			e.Deliveries, e.SpoolRead = []Delivery{d}, true
+			e.Deliveries = []Delivery{d}
 		}
 	}
 	and := func(more ...func(*Evidence)) func(*Evidence) {
@@ -265,7 +265,7 @@ func TestMessagesAndDeliveriesAreToldApart(t *testing.T) {
 		first, repeat, other := delivery(t, &q, 5, 1, began), delivery(t, &q, 5, 1, began), delivery(t, &q, 5, 3, began)
 		first.Settled, repeat.Settled = true, true
 		repeat.ReceivedAt = repeat.ReceivedAt.Add(time.Second)
-		e.Deliveries, e.SpoolRead = []Delivery{first, repeat, other}, true
+		e.Deliveries = []Delivery{first, repeat, other}
 	})
 	if len(a.Messages) != 4 || a.Messages[3].State != Stored {
 		t.Fatalf("there are %d messages: %+v", len(a.Messages), a.Messages)
