@@ -69,7 +69,7 @@ chaos: ## play every fault under load on a real Kafka, for about MINUTES (60 is 
 	@CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} CHATBRIDGE_TEST_TABLE=$(CURDIR)/bin/chaos.md \
 		$(GO) test -count 1 -timeout 6h -v -run 'TestChaos$$' ./integration \
 		-chatbridge.minutes=$(MINUTES) -chatbridge.seed=$(SEED) -chatbridge.rate=$(RATE); \
-	code=$$?; cat bin/chaos.md; exit $$code
+	code=$$?; cat bin/chaos.md || code=1; exit $$code
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser and decoder, FUZZTIME each (default 30s)
@@ -81,10 +81,11 @@ fuzz: ## fuzz every parser and decoder, FUZZTIME each (default 30s)
 	done
 
 .PHONY: bench
-bench: build ## measure against the goals, on an embedded and on a real Kafka, in one run (medians of BENCHCOUNT; about an hour)
+bench: build ## measure against the goals, on an embedded and a real Kafka (Java), in one run; profiles in bin/bench (medians of BENCHCOUNT; about an hour)
 	$(GO) test -run '^$$' -bench . -benchmem -count 1 ./schema ./bridge/... ./publisher
-	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA-$$(command -v java >/dev/null && echo jvm || echo fake)} \
-	  $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m -v ./integration -chatbridge.rounds=$(BENCHCOUNT)
+	@rm -rf bin/bench && mkdir -p bin/bench
+	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-jvm} \
+	  $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m -v ./integration -chatbridge.rounds=$(BENCHCOUNT) -chatbridge.logs=$(CURDIR)/bin/bench
 
 .PHONY: image
 image: ## build the image IMAGE:VERSION, also as IMAGE:latest (a static program on an empty base)
@@ -107,6 +108,12 @@ up: image ## run Kafka and chatbridge in containers, at 127.0.0.1:8080; what the
 down: ## stop what make up started, and keep what it stored
 	$(COMPOSE) down
 
+.PHONY: dashboard
+dashboard: ## make deploy/dashboard.json, Grafana's, of deploy/dashboard
+	@mkdir -p bin
+	$(GO) run ./deploy/dashboard >bin/dashboard.json
+	@mv bin/dashboard.json deploy/dashboard.json
+
 .PHONY: deploy-check
-deploy-check: build ## check the systemd unit, the Kubernetes manifests, the Dockerfiles and the scripts
+deploy-check: build ## check the systemd unit, the Kubernetes manifests, the Dockerfiles, the scripts and the alerts
 	deploy/check

@@ -26,5 +26,6 @@
 // when its context ends: readiness off, ingest drains, the relay drains until
 // the deadline and is then cut, the last checkpoint is written, Kafka's
 // connections close, the spool is closed and unlocked, the operator's listener
-// goes last.
+// goes last. While the operator has publishing paused there is nothing to drain
+// by, and the stop does not wait for it.
 package bridge

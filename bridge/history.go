@@ -18,12 +18,7 @@ func newHistory() *history { return &history{ring[tally]{size: historyLength}} }
 
 // since returns the oldest tally that is not older than at; false: there is none.
 func (h *history) since(at time.Time) (tally, bool) {
-	for _, t := range h.all() {
-		if !t.at.Before(at) {
-			return t, true
-		}
-	}
-	return tally{}, false
+	return h.back(func(t *tally) bool { return !t.at.Before(at) })
 }
 
 // keepHistory adds a tally every few seconds until ctx ends.

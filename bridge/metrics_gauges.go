@@ -21,9 +21,11 @@ func (g *gauges) descriptions() map[string]*prometheus.Desc {
 		"ready":        gauge("ready", "1 while callbacks can be stored."),
 		"sink":         gauge("sink_ok", "1 while Kafka takes what is published."),
 		"durability":   gauge("durability_info", "Always 1; the label says when an answered callback is durable.", "mode"),
+		"certificate":  gauge("certificate_expiry_timestamp_seconds", "When the certificate of http.tls (http), or the client certificate of kafka.tls (kafka), expires; absent where there is none.", "use"),
 		"unsigned":     gauge("unsigned_apps", "Apps whose callbacks are taken unsigned."),
 		"bytes":        gauge("spool_bytes", "Bytes of the spool's segments, space made ahead included."),
 		"max":          gauge("spool_max_bytes", "Bytes that the spool may take."),
+		"minFree":      gauge("spool_min_free_bytes", "Free bytes of the spool's disk below which callbacks are refused."),
 		"free":         gauge("spool_free_bytes", "Free bytes of the spool's disk."),
 		"spoolRecords": gauge("spool_records", "Records that are in the spool."),
 		"oldest":       gauge("spool_oldest_age_seconds", "Age of the oldest record in the spool; 0 = none."),
@@ -61,6 +63,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	set("unsigned", float64(len(b.ingest.UnsignedApps())))
 	set("bytes", float64(s.Bytes))
 	set("max", float64(s.MaxBytes))
+	set("minFree", float64(s.MinFree))
 	set("free", float64(s.FreeBytes))
 	set("spoolRecords", float64(s.Records))
 	set("oldest", age(now, s.OldestReceipt))
@@ -70,6 +73,9 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	set("heldBytes", float64(stats.Resequence.HeldBytes))
 	set("hold", stats.Resequence.Hold.Seconds())
 	set("streams", float64(stats.Resequence.Streams))
+	for use, expiry := range b.certificates() {
+		set("certificate", float64(expiry.Unix()), use)
+	}
 	out <- prometheus.MustNewConstMetric(d["forgotten"], prometheus.CounterValue, float64(stats.Resequence.Evicted))
 	for _, l := range stats.Lanes {
 		partition := strconv.Itoa(l.Partition)
@@ -77,6 +83,21 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		set("open", float64(l.Open), partition)
 		set("parked", number(l.Parked), partition)
 	}
+}
+
+// certificates is when each certificate that is in use expires. One that cannot be
+// read is left out: the log and the sink say what is wrong with it.
+func (b *Bridge) certificates() map[string]time.Time {
+	all := map[string]time.Time{}
+	if expiry, ok := b.ingest.CertificateExpiry(); ok {
+		all["http"] = expiry
+	}
+	if files := b.cfg.Publisher().TLSFiles; files != nil {
+		if expiry, ok := files.Expiry(); ok {
+			all["kafka"] = expiry
+		}
+	}
+	return all
 }
 
 // age is in seconds; that of nothing is 0.

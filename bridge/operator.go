@@ -19,7 +19,7 @@ func (b *Bridge) openOps() error {
 		Log:     stdlog.New(opsJournal{b.opt.Logger.Named("ops")}, "", 0),
 		Now:     b.opt.Now,
 		Sources: ops.Sources{
-			Status: b.Status, Group: b.Group, Metrics: b.metrics.handler(),
+			Status: b.Status, Ready: b.ready, Group: b.Group, Metrics: b.metrics.handler(),
 			Charts: b.charts, Events: b.recent.events, Config: b.masked(), Actions: b.actions(),
 		},
 	})

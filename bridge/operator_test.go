@@ -50,7 +50,7 @@ func TestThePasswordGuardsTheOperatorsListener(t *testing.T) {
 		c.Ops.PasswordFile, c.Ops.TLS = file, OpsTLS{CertFile: cert, KeyFile: key}
 	})
 	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // a certificate of the test's own
+		DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // a certificate of the test's own
 	}}
 	answered := func(path, password string) int {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+b.OpsAddr().String()+path, nil)
@@ -63,6 +63,9 @@ func TestThePasswordGuardsTheOperatorsListener(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
+		if answer.ProtoMajor != 2 {
+			t.Errorf("%s was answered over HTTP/%d; want 2", path, answer.ProtoMajor)
+		}
 		return answer.StatusCode
 	}
 	if got := answered("/status", "the first password"); got != http.StatusOK {

@@ -88,7 +88,7 @@ func (x *recent) relayHooks(h relay.Hooks) relay.Hooks {
 		if next != nil {
 			next(l)
 		}
-		kept := ops.Letter{Number: x.lettered.Add(1), At: l.ReceivedAt, Reason: string(l.Reason), Bytes: len(l.Body)}
+		kept := ops.Letter{Number: x.lettered.Add(1), At: l.ReceivedAt, Reason: string(l.Reason), Bytes: int64(len(l.Body))}
 		if x.content {
 			kept.Body = bytes.Clone(l.Body[:min(len(l.Body), mostOfABody)])
 		}

@@ -22,6 +22,22 @@ func (r *ring[T]) add(entry T) {
 	r.next = (r.next + 1) % r.size
 }
 
+// back walks from the latest entry to older ones as long as they are wanted, and
+// returns the last of those; false: there is none.
+func (r *ring[T]) back(wanted func(*T) bool) (last T, found bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := len(r.entries)
+	for i := range n {
+		e := &r.entries[(r.next+2*n-1-i)%n]
+		if !wanted(e) {
+			break
+		}
+		last, found = *e, true
+	}
+	return last, found
+}
+
 // all returns the entries, oldest first.
 func (r *ring[T]) all() []T {
 	r.mu.Lock()

@@ -77,6 +77,13 @@ func TestTheCertificateReachesTheEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = conn.Close()
+	mustShow(t, b, `chatbridge_certificate_expiry_timestamp_seconds{use="http"} 4e+09`)
+}
+
+func TestTheExpiryOfTheClientCertificateIsShown(t *testing.T) {
+	cert, key := keyPairFiles(t)
+	b := runWith(t, func(c *Config) { c.Kafka.TLS = KafkaTLS{Enabled: true, CertFile: cert, KeyFile: key} })
+	mustShow(t, b, `chatbridge_certificate_expiry_timestamp_seconds{use="kafka"} 4e+09`)
 }
 
 // Design 4, 10: a spool that cannot store makes the bridge unready, and is

@@ -89,7 +89,10 @@ func answerTimes(b *testing.B, kafka *cluster, rate int) {
 	g := newGenerator(b, bridge.url, 256)
 	leave, comeBack, how := kafka.kill, kafka.start, "away"
 	if !kafka.way.fake {
-		leave, comeBack, how = kafka.freeze, kafka.thaw, "frozen"
+		// What is measured comes after the client's patience: attempts end then, and
+		// are made again.
+		leave = func() { kafka.freeze(); g.open(rate, clientsPatience+warm) }
+		comeBack, how = kafka.thaw, "frozen"
 	}
 	g.open(rate, warm)
 	t := newTable(b)

@@ -122,7 +122,7 @@ func killBoth(s *stage, u turn) {
 	hold(u.between(1, 0, 500*time.Millisecond))
 	steps[1-first].stop()
 	hold(u.between(2, 0, 300*time.Millisecond))
-	first = u.pick(2, 2)
+	first = int(u.luck[2]*1e6) % 2 // of luck that the delay has not used
 	steps[first].start()
 	steps[1-first].start()
 }

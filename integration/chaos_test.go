@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 // hazards is the table: everything that happens to the bridge in a run of
@@ -26,8 +28,10 @@ func TestChaos(t *testing.T) {
 	}
 	needsReal(t, "the table of faults is of a real Kafka")
 	needsOwn(t, "the table of faults kills its Kafka")
+	zerolog.SetGlobalLevel(zerolog.Disabled) // the proxy's toxics log beside its logger
 	results := newResults(t, sizes.seed, sizes.minutes)
 	defer results.publish(t)
+	defer results.complete(t)
 	var at *site
 	for _, a := range schedule(sizes.seed, sizes.minutes) {
 		if at != nil && at.ground != a.scene.on {

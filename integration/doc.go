@@ -23,6 +23,8 @@
 //	                  that it can fail
 //	endpoint_test.go  one request and the record it becomes               P6 P7
 //	tree_test.go      the repository's own rules; docs_test.go what the documents say
+//	alerts_test.go    the alerts, their tests and their runbook, against each other
+//	prometheus_test.go  a real Prometheus that scrapes and alerts         P1 P2
 //	compose_test.go   docker-compose.yml, up, down and up again           P1 P4
 //	deploy_test.go    what deploy/ says, against what it is about
 //	bench_*_test.go   what is promised of speed, measured; load_test.go the

@@ -58,13 +58,29 @@ func containerWay(version string) (*way, error) {
 	}}, nil
 }
 
-// ownerLabel says which process started a container: its pid.
-const ownerLabel = "com.github.chatbridge.test.pid"
+// Labels that say which process started a container: its pid, and where that
+// number means it.
+const (
+	ownerLabel = "com.github.chatbridge.test.pid"
+	placeLabel = "com.github.chatbridge.test.place"
+)
 
-// removeLeft removes the containers of runs that were killed. Where the system
-// does not tell which processes there are, they stay.
+// place is where this process's pid means it: its host and its PID namespace.
+func place() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", err
+	}
+	namespace, err := os.Readlink("/proc/self/ns/pid")
+	return host + " " + namespace, err
+}
+
+// removeLeft removes the containers of runs that were killed here: a daemon may be
+// shared with other machines. Where the system does not tell which processes there
+// are, they stay.
 func removeLeft(docker *testcontainers.DockerClient) error {
-	if _, err := os.Stat("/proc/self"); err != nil {
+	here, err := place()
+	if err != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -74,7 +90,7 @@ func removeLeft(docker *testcontainers.DockerClient) error {
 		return fmt.Errorf("look for containers of former runs: %w", err)
 	}
 	for _, c := range all.Items {
-		if _, err := os.Stat("/proc/" + c.Labels[ownerLabel]); err == nil {
+		if _, err := os.Stat("/proc/" + c.Labels[ownerLabel]); err == nil || c.Labels[placeLabel] != here {
 			continue
 		}
 		if _, err := docker.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}); err != nil {
@@ -128,6 +144,7 @@ type box struct {
 
 // newBox returns a container that is made at its first start.
 func (h *house) newBox(c *cluster, n *node) *box {
+	here, _ := place() // "" where it is not known: then nobody removes it
 	inside := map[string]int{plainListener: plainPort, controllerListener: controllerPort, brokerListener: brokerPort}
 	for i, l := range c.spec.listeners {
 		inside[l.name] = brokerPort + 1 + i
@@ -147,7 +164,7 @@ func (h *house) newBox(c *cluster, n *node) *box {
 	request := testcontainers.ContainerRequest{
 		Image: image + ":" + c.way.version, Env: env,
 		Networks: []string{h.network}, NetworkAliases: map[string][]string{h.network: {alias(n.id)}},
-		Labels:             map[string]string{"com.github.chatbridge.test": c.t.Name(), ownerLabel: itoa(os.Getpid())},
+		Labels:             map[string]string{"com.github.chatbridge.test": c.t.Name(), ownerLabel: itoa(os.Getpid()), placeLabel: here},
 		HostConfigModifier: func(host *container.HostConfig) { publish(host, c, n, inside) },
 	}
 	for _, port := range inside {

@@ -139,9 +139,10 @@ func waysIn() []wayIn {
 type fault struct {
 	name string // as in the runbook
 	set  func(*caller) []string
-	// mend mends it while the bridge runs. Nil: the configuration is at fault; then
-	// the bridge is started again, by the plain listener.
-	mend func(*caller, *bridge)
+	// mend mends it while the bridge runs. Nil: the configuration is at fault, and
+	// the bridge is started again with what the sentence says.
+	mend  func(*caller, *bridge)
+	right func(*caller) []string
 }
 
 func faults() []fault {
@@ -157,39 +158,45 @@ func faults() []fault {
 	mutual := func(p func(*caller) pair) func(*caller) []string {
 		return func(c *caller) []string { return all(tls(mutualListener, ca)(c), c.showing(p(c))) }
 	}
+	plain := func(c *caller) []string { return one(c.by(plainListener)) }
 	renewed := func(c *caller, _ *bridge) { c.showing(c.mine(c.ca, tomorrow())) }
 	list := []fault{
-		{"wrong password, corrected in the file", scram(keeper, "guess"), func(c *caller, _ *bridge) { c.put("password", secret+"\n") }},
-		{"wrong password, corrected in the cluster", scram("newcomer", secret), func(c *caller, _ *bridge) {
+		{name: "wrong password, corrected in the file", set: scram(keeper, "guess"),
+			mend: func(c *caller, _ *bridge) { c.put("password", secret+"\n") }},
+		{name: "wrong password, corrected in the cluster", set: scram("newcomer", secret), mend: func(c *caller, _ *bridge) {
 			c.allow("newcomer", "", kmsg.ACLOperationAll)
 			c.setScram("newcomer", secret)
 		}},
-		{passwordAway, func(c *caller) []string {
+		{name: passwordAway, set: func(c *caller) []string {
 			return all(one(c.by(loginListener)), c.login("SCRAM-SHA-256", keeper, secret))
-		}, func(c *caller, _ *bridge) { c.put("password", secret) }},
-		{"wrong password by PLAIN", func(c *caller) []string {
+		}, mend: func(c *caller, _ *bridge) { c.put("password", secret) }},
+		{name: "wrong password by PLAIN", set: func(c *caller) []string {
 			return all(one(c.by(loginListener)), c.login("PLAIN", keeper, "guess"))
-		}, func(c *caller, _ *bridge) { c.put("password", secret) }},
-		{"mechanism that the broker does not offer", func(c *caller) []string {
+		}, mend: func(c *caller, _ *bridge) { c.put("password", secret) }},
+		{name: "mechanism that the broker does not offer", set: func(c *caller) []string {
 			return all(one(c.by(scramListener)), c.login("PLAIN", keeper, secret))
-		}, nil},
-		{"login where none is taken", func(c *caller) []string {
+		}, right: func(c *caller) []string {
+			return all(one(c.by(scramListener)), c.login("SCRAM-SHA-512", keeper, secret))
+		}},
+		{name: "login where none is taken", set: func(c *caller) []string {
 			return all(one(c.by(plainListener)), c.login("PLAIN", keeper, secret))
-		}, nil},
-		{"no login where one is wanted", func(c *caller) []string { return one(c.by(loginListener)) }, nil},
-		{"plaintext to a TLS port", func(c *caller) []string { return one(c.by(tlsListener)) }, nil},
-		{"TLS to a plaintext port", tls(plainListener, ca), nil},
-		{"broker's certificate expired", tls(expiredListener, ca), func(c *caller, _ *bridge) { c.renew(expiredListener, "expired.pem") }},
-		{"broker's certificate of an unknown CA", tls(tlsListener, func(c *caller) *authority { return c.stranger }), func(c *caller, _ *bridge) { c.put("ca.pem", c.ca.pem) }},
-		{"broker's certificate for another host", tls(elsewhereListener, ca), nil},
-		{"client certificate wanted", tls(mutualListener, ca), nil},
-		{"client certificate expired", mutual(func(c *caller) pair { return c.mine(c.ca, time.Now().Add(-time.Hour)) }), renewed},
-		{"client certificate of an unknown CA", mutual(func(c *caller) pair { return c.mine(c.stranger, tomorrow()) }), renewed},
+		}, right: plain},
+		{name: "no login where one is wanted", set: func(c *caller) []string { return one(c.by(loginListener)) }, right: scram(keeper, secret)},
+		{name: "plaintext to a TLS port", set: func(c *caller) []string { return one(c.by(tlsListener)) }, right: tls(tlsListener, ca)},
+		{name: "TLS to a plaintext port", set: tls(plainListener, ca), right: plain},
+		{name: "broker's certificate expired", set: tls(expiredListener, ca), mend: func(c *caller, _ *bridge) { c.renew(expiredListener, "expired.pem") }},
+		{name: "broker's certificate of an unknown CA", set: tls(tlsListener, func(c *caller) *authority { return c.stranger }),
+			mend: func(c *caller, _ *bridge) { c.put("ca.pem", c.ca.pem) }},
+		{name: "broker's certificate for another host", set: tls(elsewhereListener, ca),
+			mend: func(c *caller, _ *bridge) { c.renew(elsewhereListener, "elsewhere.pem") }},
+		{name: "client certificate wanted", set: tls(mutualListener, ca), right: mutual(func(c *caller) pair { return c.mine(c.ca, tomorrow()) })},
+		{name: "client certificate expired", set: mutual(func(c *caller) pair { return c.mine(c.ca, time.Now().Add(-time.Hour)) }), mend: renewed},
+		{name: "client certificate of an unknown CA", set: mutual(func(c *caller) pair { return c.mine(c.stranger, tomorrow()) }), mend: renewed},
 	}
 	for user, p := range permissions() {
-		list = append(list, fault{p.fault, func(c *caller) []string {
+		list = append(list, fault{name: p.fault, set: func(c *caller) []string {
 			return all(one(c.by(loginListener)), c.login("PLAIN", user, secret), one(fmt.Sprintf("kafka.create_topics=%v", p.creates)))
-		}, func(c *caller, b *bridge) {
+		}, mend: func(c *caller, b *bridge) {
 			c.permit(user, b.events)
 			c.permit(user, b.dead)
 		}})
@@ -254,7 +261,7 @@ func (c *caller) meets(f fault, sentence *regexp.Regexp) {
 		f.mend(c, b)
 	} else {
 		b.kill()
-		b.set = append(c.settings(), c.by(plainListener))
+		b.set = append(c.settings(), f.right(c)...)
 		b.start()
 		b.ready()
 	}

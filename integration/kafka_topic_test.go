@@ -213,7 +213,7 @@ func TestMorePartitions(t *testing.T) {
 	follower.shows(v.Messages, "7")
 }
 
-// TestTopicMadeAnew: a topic that is deleted while callbacks come, and made again,
+// TestTopicMadeAnew: a topic that is deleted, and made again while callbacks come,
 // also with fewer or more partitions, gets everything that was not settled, once
 // and in order (P1, P3, P4): what was answered OK while there was no topic is there
 // in any case. The callbacks are answered all the time (P2), and the log and a
@@ -265,6 +265,41 @@ func TestTopicMadeAnew(t *testing.T) {
 		})
 	}
 }
+
+// TestTopicDeletedUnderLoad: a topic that is deleted while batches are on their way
+// to it, and made again while callbacks come. What was answered OK from then on is
+// there, once and in order (P1, P3, P4); what was on its way may be.
+func TestTopicDeletedUnderLoad(t *testing.T) {
+	t.Parallel()
+	kafka := sharedKafka(t)
+	b := newBridge(t, kafka, "kafka.create_topics=false")
+	kafka.makeTopic(b.events, 6)
+	kafka.makeTopic(b.dead, 1)
+	b.start()
+	b.ready()
+	before := startSend(b, newLedger(t), "--rate", "1000", "--count", "0", "--seed", "1")
+	eventually(t, "messages are published", func() error { return b.above("chatbridge_publish_records_total", 1000) })
+	kafka.deleteTopic(b.events)
+	eventually(t, "/sinkz says it", func() error {
+		return b.sinkSays(regexp.MustCompile("topic .+: the topic or partition does not exist"))
+	})
+	ledger := newLedger(t)
+	since := startSend(b, ledger, "--rate", "1000", "--count", "0", "--seed", "7")
+	stored := b.metric(storedCallbacks)
+	eventually(t, "callbacks are stored without a topic", func() error { return b.above(storedCallbacks, stored+1000) })
+	before.stop()
+	kafka.makeTopic(b.events, 6)
+	eventually(t, "the change is noticed", func() error { return b.above(`chatbridge_topic_changes_total{change="made-anew"}`, 0) })
+	published := b.metric("chatbridge_publish_records_total")
+	eventually(t, "messages are published again", func() error { return b.above("chatbridge_publish_records_total", published+1000) })
+	if s := since.stop(); s.OK != s.Callbacks {
+		t.Errorf("%d of %d callbacks were answered OK", s.OK, s.Callbacks)
+	}
+	auditWith(b, ledger)
+}
+
+// storedCallbacks counts the callbacks that were answered OK.
+const storedCallbacks = `chatbridge_callbacks_total{outcome="stored"}`
 
 // auditWith is audit with further flags.
 func auditWith(b *bridge, ledger string, flags ...string) verdict {

@@ -58,7 +58,7 @@ func chosenWay(t testing.TB, s spec) *way {
 	t.Helper()
 	w := fakeWay()
 	if !s.fake {
-		kafkas.once.Do(func() { kafkas.way, kafkas.err = choose() })
+		kafkas.once.Do(decide)
 		if kafkas.err != nil {
 			t.Fatalf("no Kafka: %v", kafkas.err)
 		}
@@ -72,10 +72,23 @@ func chosenWay(t testing.TB, s spec) *way {
 	return w
 }
 
+// decide chooses the run's way, and says at once which: a run that hangs or is
+// killed must have said on what.
+func decide() {
+	kafkas.way, kafkas.err = choose()
+	if kafkas.err == nil {
+		fmt.Fprintf(os.Stderr, "Kafka of this run: %s\n", kafkas.way.title)
+	}
+}
+
 // choose looks for a Kafka, the most real one first: one that is given, containers,
 // a JVM process. Only where nobody insists, kfake.
 func choose() (*way, error) {
+	asked := os.Getenv(kafkaVariable)
 	if addr := os.Getenv(brokersVariable); addr != "" {
+		if asked != "" && asked != "real" {
+			return nil, fmt.Errorf("%s=%s and %s=%s exclude each other; unset one", brokersVariable, addr, kafkaVariable, asked)
+		}
 		return &way{name: "given", title: "the Kafka at " + addr, given: addr}, nil
 	}
 	version := os.Getenv(versionVariable)
@@ -85,7 +98,6 @@ func choose() (*way, error) {
 			return nil, err
 		}
 	}
-	asked := os.Getenv(kafkaVariable)
 	real := []struct {
 		asked string
 		build func(version string) (*way, error)
@@ -284,6 +296,22 @@ func summary() string {
 		fmt.Fprintf(&out, "  not covered: %s: %s\n", test, kafkas.skipped[test])
 	}
 	return out.String()
+}
+
+// insisted returns an error where a real Kafka was asked for and no test ran on it.
+func insisted() error {
+	asked := os.Getenv(kafkaVariable)
+	if asked == "" || asked == "fake" {
+		return nil
+	}
+	kafkas.mu.Lock()
+	defer kafkas.mu.Unlock()
+	for name, tests := range kafkas.ran {
+		if name != fakeWay().name && len(tests) > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s=%s, and no test ran on a real Kafka", kafkaVariable, asked)
 }
 
 // report prints the summary, and puts it where summaryVariable says.

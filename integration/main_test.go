@@ -85,6 +85,10 @@ func buildAndRun(m *testing.M) int {
 	code := m.Run()
 	whole.end()
 	report()
+	if err := insisted(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return code
 }
 

@@ -46,7 +46,8 @@ func mayImport() map[string][]string {
 			"cmd/chatbridge/internal/audit", "cmd/chatbridge/internal/simulate",
 			"cmd/chatbridge/internal/tail", "cmd/chatbridge/internal/topic", "cmd/chatbridge/internal/trace", "publisher", "schema",
 		},
-		"integration": nil,
+		"deploy/dashboard": nil,
+		"integration":      nil,
 	}
 }
 
@@ -74,6 +75,7 @@ func doors() []door {
 		{"github.com/RoaringBitmap/roaring", func(file string) bool {
 			return filepath.ToSlash(file) == "bridge/relay/positions.go"
 		}, "bridge/relay/positions.go"},
+		{"github.com/grafana/", in("deploy/dashboard"), "deploy/dashboard"},
 		{"github.com/testcontainers/", nowhere, "tests in integration"},
 		{"github.com/chromedp/", nowhere, "tests in integration"},
 		{"github.com/moby/", nowhere, "tests in integration"},

@@ -144,13 +144,19 @@ func (f TLSFiles) Config() (*tls.Config, error) {
 	return c, nil
 }
 
-// expired returns until when the client certificate was good, where that is over.
-func (f *TLSFiles) expired(now time.Time) (until time.Time, expired bool) {
+// Expiry tells when the client certificate expires; not where there is none that can be read.
+func (f *TLSFiles) Expiry() (at time.Time, ok bool) {
 	pair, err := tls.LoadX509KeyPair(f.CertFile, f.KeyFile)
 	if err != nil {
-		return until, false
+		return at, false
 	}
-	return pair.Leaf.NotAfter, now.After(pair.Leaf.NotAfter)
+	return pair.Leaf.NotAfter, true
+}
+
+// expired returns until when the client certificate was good, where that is over.
+func (f *TLSFiles) expired(now time.Time) (until time.Time, expired bool) {
+	until, ok := f.Expiry()
+	return until, ok && now.After(until)
 }
 
 // secured reports whether connections are TLS.

@@ -28,7 +28,18 @@ const (
 	ReasonRejected Reason = "rejected-by-kafka"
 	// ReasonBadQuery: the stored query has no usable SdkAppid.
 	ReasonBadQuery Reason = "bad-query"
+	// ReasonNormalizerFault: reading the callback failed by a fault of this program.
+	// The callback is whole in the dead-letter topic, and the bridge goes on.
+	ReasonNormalizerFault Reason = "normalizer-fault"
 )
+
+// Reasons lists every reason once, for those who create a metric's children ahead.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonNotJSON, ReasonDuplicateName, ReasonTooDeep, ReasonCommandMismatch, ReasonNoGroupID,
+		ReasonTooLargeForTopic, ReasonRejected, ReasonBadQuery, ReasonNormalizerFault,
+	}
+}
 
 // UnreadableError says why a body is not the callback of a group message. It
 // never contains text of the message.

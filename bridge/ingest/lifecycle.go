@@ -117,6 +117,15 @@ func (s *Server) UnsignedApps() []uint64 {
 	return ids
 }
 
+// CertificateExpiry tells when the certificate that is served expires; not where
+// the endpoint is plain HTTP.
+func (s *Server) CertificateExpiry() (at time.Time, ok bool) {
+	if s.cert == nil {
+		return at, false
+	}
+	return s.cert.get().Leaf.NotAfter, true
+}
+
 // Stats is what the endpoint holds at one moment.
 type Stats struct {
 	Connections int   // open

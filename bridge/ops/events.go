@@ -25,7 +25,7 @@ type Letter struct {
 	Number uint64    // from 1; never used again
 	At     time.Time // when it was received
 	Reason string
-	Bytes  int
+	Bytes  int64
 	Body   []byte // the beginning of it; nil where it is not to be shown
 }
 

@@ -32,15 +32,8 @@ type page struct {
 func newPage(o *Options) *page {
 	p := &page{from: o, gallery: &gallery{charts: o.Charts, now: o.Now}}
 	p.template = template.Must(template.New("page").Funcs(template.FuncMap{
-		"clock": clock, "whose": whose, "inSeconds": UnitSeconds.format, "size": UnitBytes.format, "float": func(n any) float64 {
-			switch v := n.(type) {
-			case int:
-				return float64(v)
-			case int64:
-				return float64(v)
-			}
-			return 0
-		},
+		"clock": clock, "whose": whose, "inSeconds": UnitSeconds.format,
+		"size": func(n int64) string { return UnitBytes.format(float64(n)) },
 	}).Parse(pageSource))
 	return p
 }

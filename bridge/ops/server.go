@@ -41,6 +41,7 @@ type Options struct {
 // Sources are what the listener shows. Many goroutines call them.
 type Sources struct {
 	Status  func() Status                           // for each view
+	Ready   func() Condition                        // for /readyz, which anybody may ask: it costs next to nothing
 	Group   func(context.Context, GroupQuery) Group // for /group
 	Metrics http.Handler                            // for /metrics
 	Charts  func() []Chart                          // the last hour
@@ -93,7 +94,7 @@ func (o *Options) routes() http.Handler {
 
 	all := http.NewServeMux()
 	all.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
-	all.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { s := o.Status(); writeCondition(w, s.Ready, s.Ready) })
+	all.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { c := o.Ready(); writeCondition(w, c, c) })
 	all.Handle("/", o.Door.guard(inside))
 	return all
 }

@@ -48,6 +48,7 @@ func bad() Status {
 func sources(status Status) Sources {
 	return Sources{
 		Status:  func() Status { return status },
+		Ready:   func() Condition { return status.Ready },
 		Group:   func(_ context.Context, q GroupQuery) Group { return group(q) },
 		Metrics: http.NotFoundHandler(),
 		Charts:  hour,

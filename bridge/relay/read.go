@@ -9,11 +9,6 @@ import (
 	"github.com/chatbridge/chatbridge/schema"
 )
 
-// reasonNormalizer is the dead letters' reason where reading a callback failed
-// by a fault of our own. The callback is whole in the dead-letter topic, and
-// the bridge goes on.
-const reasonNormalizer schema.Reason = "normalizer-fault"
-
 // recordReader reads records. One goroutine uses it.
 type recordReader struct {
 	scratch []byte // where an event's JSON is written, before its size is known
@@ -28,7 +23,7 @@ const keepScratch = 64 << 10
 func (r *recordReader) read(e *spool.Entry) (o *outgoing, l *letter) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			o, l = nil, newLetter(e, reasonNormalizer, fmt.Sprintf("reading the callback failed: %v", fault))
+			o, l = nil, newLetter(e, schema.ReasonNormalizerFault, fmt.Sprintf("reading the callback failed: %v", fault))
 		}
 	}()
 	req, err := schema.ParseQuery(string(e.Record.Query), e.Record.ReceivedAt)
@@ -46,7 +41,7 @@ func (r *recordReader) read(e *spool.Entry) (o *outgoing, l *letter) {
 	}
 	written, err := event.AppendJSON(r.scratch[:0])
 	if err != nil {
-		return nil, newLetter(e, reasonNormalizer, err.Error())
+		return nil, newLetter(e, schema.ReasonNormalizerFault, err.Error())
 	}
 	if cap(written) <= keepScratch {
 		r.scratch = written
@@ -62,5 +57,5 @@ func reasonOf(err error) schema.Reason {
 	if errors.As(err, &unreadable) {
 		return unreadable.Reason
 	}
-	return reasonNormalizer
+	return schema.ReasonNormalizerFault
 }
