@@ -48,6 +48,7 @@ func doctor(t *testing.T, b *bridge, args ...string) *diagnosed {
 	if d.text = text; again != code || stderr != "" || strings.Count(text, "\n") != 1+len(result.Findings) {
 		t.Errorf("doctor: exit %d, %s%s\n--json said %d and %d findings", again, text, stderr, code, len(result.Findings))
 	}
+	t.Logf("chatbridge %s\n%s", strings.Join(args, " "), text)
 	if strings.Contains(text, appToken) {
 		t.Errorf("doctor shows a token:\n%s", text)
 	}

@@ -27,7 +27,6 @@ func (s State) Arrived() bool { return s == Published || s == Waiting || s == St
 // Evidence is what is known at each place.
 type Evidence struct {
 	Question
-	Now        time.Time
 	Deliveries []Delivery // in the spool, oldest first
 	Alive      bool       // the bridge answered
 	Sink       []string   // why Kafka takes nothing, as the bridge says

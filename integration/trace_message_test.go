@@ -57,6 +57,7 @@ func trace(t *testing.T, b *bridge, group string, seq int, state string, args ..
 	if again != code || !strings.HasPrefix(stdout, strings.Fields(a.Sentence)[0]) {
 		t.Errorf("trace-message %s %d: exit %d, %s%s; --json said %d and %s", group, seq, again, stdout, stderr, code, a.Sentence)
 	}
+	t.Logf("chatbridge trace-message --group %q --seq %d\n%s", group, seq, stdout)
 	return &a
 }
 
