@@ -102,8 +102,8 @@ func (r *Relay) Group(ctx context.Context, groupID, topicID string, apps []uint6
 	l.mu.Unlock()
 	var keys []resequence.Key
 	keys, stats.LeftOff = q.keys(ctx)
-	q.now, q.ticking = l.clock.look()
-	stats.Backlog = !q.ticking
+	now, ticking := l.clock.look()
+	q.now, stats.Backlog = now, !ticking
 	for _, key := range keys {
 		if s, known := q.stream(key); known {
 			stats.Streams = append(stats.Streams, s)
@@ -120,7 +120,6 @@ type groupQuery struct {
 	names   map[resequence.Key]schema.Stream
 	decided map[resequence.Key]int
 	now     int64 // the lane's
-	ticking bool
 }
 
 func (q *groupQuery) name(s schema.Stream) { q.names[streamKey(s)] = s }

@@ -37,8 +37,11 @@ in MsgSeq order within its group, and once.`,
 		newSendCommand(env),
 		newTailCommand(env),
 		newAuditCommand(env),
+		newTraceMessageCommand(env),
 		newTopicsCommand(env),
+		newDoctorCommand(env),
 		newHealthCommand(env),
+		newStatusCommand(env),
 		newVersionCommand(env),
 	)
 	root.SetIn(env.stdin)

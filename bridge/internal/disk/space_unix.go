@@ -34,3 +34,22 @@ func writeZeros(f osFile, size int64) error {
 	}
 	return nil
 }
+
+// Writable returns nil where this user may make files in dir.
+func Writable(dir string) error {
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return &os.PathError{Op: "write to", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// SameVolume says whether two directories are of one file system.
+func SameVolume(a, b string) (bool, error) {
+	var x, y unix.Stat_t
+	for dir, st := range map[string]*unix.Stat_t{a: &x, b: &y} {
+		if err := unix.Stat(dir, st); err != nil {
+			return false, &os.PathError{Op: "stat", Path: dir, Err: err}
+		}
+	}
+	return x.Dev == y.Dev, nil
+}
