@@ -66,7 +66,8 @@ func (l *looking) spool(ctx context.Context) error {
 			return err
 		}
 		l.stored.Add(1)
-		d, ok := l.question.Read(&trace.Callback{Query: string(e.Record.Query), Body: e.Record.Body, ReceivedAt: e.Record.ReceivedAt})
+		query, _ := spool.CutTrace(e.Record.Query)
+		d, ok := l.question.Read(&trace.Callback{Query: string(query), Body: e.Record.Body, ReceivedAt: e.Record.ReceivedAt})
 		if !ok {
 			return nil
 		}
