@@ -10,6 +10,7 @@ MINUTES    ?= 8
 SEED       ?= 0
 RATE       ?= 1200
 RUN        ?= .
+SKIP       ?= ^$$
 
 IMAGE      ?= chatbridge
 CA_BUNDLE  ?= /etc/ssl/certs/ca-certificates.crt
@@ -37,8 +38,8 @@ test: ## run every test; on a real Kafka where Docker or Java is there, else on 
 	@cat bin/kafka-summary.txt 2>/dev/null || echo "the integration tests had passed before, and nothing has changed since"
 
 .PHONY: test-integration
-test-integration: ## run the integration tests that match RUN on a real Kafka, and fail where there is none
-	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 60m -v -run '$(RUN)' ./integration
+test-integration: ## run the integration tests that match RUN and not SKIP on a real Kafka, and fail where there is none
+	CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 60m -v -run '$(RUN)' -skip '$(SKIP)' ./integration
 
 .PHONY: build
 build: ## build bin/chatbridge
@@ -56,7 +57,7 @@ lint: ## gofmt, go vet, staticcheck, tidy module files, known vulnerabilities (w
 
 .PHONY: race
 race: ## run the tests under the race detector, on an embedded Kafka
-	CHATBRIDGE_TEST_KAFKA=fake $(GO) test -race ./...
+	CHATBRIDGE_TEST_KAFKA=fake $(GO) test -race -timeout 40m -skip '$(SKIP)' ./...
 
 .PHONY: page
 page: ## try the operator's page in Chromium on a real Kafka (needs chromium and npm), and take its pictures for docs/screenshots
