@@ -84,8 +84,18 @@ func (b *Bridge) sink(stats relay.Stats, parts []ops.SinkPart) ops.Condition {
 			c.Reasons = append(c.Reasons, fmt.Sprintf("topic %s, partition %d: %s", p.Topic, p.Partition, p.Reason))
 		}
 	}
+	if len(c.Reasons) == 0 && !b.lookedAt(stats) {
+		c.Reasons = append(c.Reasons, "the bridge has just started, and Kafka has not answered yet")
+	}
 	c.OK = len(c.Reasons) == 0
 	return c
+}
+
+// lookedAt reports whether Kafka has told the topic's partitions since the start
+// and, where topics are to be created, which are there. Before that nothing is
+// known to be wrong, nor to be well.
+func (b *Bridge) lookedAt(stats relay.Stats) bool {
+	return len(stats.Lanes) > 0 && (!b.cfg.Kafka.CreateTopics || b.uncreated.Load() != nil)
 }
 
 // parts lists the partitions in use: those of the events topic, and those of

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -249,6 +250,12 @@ func (c *caller) meets(f fault, sentence *regexp.Regexp) {
 	}
 	post(c.t, b, query(commandAfterSend), []byte("not JSON"))
 	eventually(c.t, "/sinkz says what is wrong", func() error { return b.sinkSays(sentence) })
+	eventually(c.t, "the log says what is wrong", func() error {
+		if b.logSays(sentence) == 0 {
+			return errors.New("it does not")
+		}
+		return nil
+	})
 	if n := b.logSays(sentence); n != 1 {
 		c.t.Errorf("the log says it %d times, want once:\n%s", n, tail(b.log, 20))
 	}
