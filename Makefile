@@ -64,6 +64,11 @@ page: ## try the operator's page in Chromium on a real Kafka (needs chromium and
 	CHATBRIDGE_TEST_BROWSER=1 CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 30m -v -run 'TestThePage' ./integration \
 		-chatbridge.pictures=$(CURDIR)/docs/screenshots
 
+.PHONY: cold-read
+cold-read: ## make the fault of each alert, follow the runbook, and write down in docs/cold-read.md what its commands printed (needs a real Kafka and Prometheus)
+	CHATBRIDGE_TEST_PROMETHEUS=1 CHATBRIDGE_TEST_KAFKA=$${CHATBRIDGE_TEST_KAFKA:-real} $(GO) test -count 1 -timeout 30m -v -run 'TestRunbook' ./integration \
+		-chatbridge.cold-read=$(CURDIR)/docs/cold-read.md
+
 .PHONY: chaos
 chaos: ## play every fault under load on a real Kafka, for about MINUTES (60 is the full form); SEED repeats a schedule
 	@mkdir -p bin && rm -f bin/chaos.md

@@ -29,6 +29,7 @@ type size struct {
 	minutes     int    // of the fault table; 0 = it is not asked for
 	table       string // the file that gets the fault table; "" = none
 	pictures    string // the folder that gets the pictures of the page; "" = none
+	coldRead    string // the file that gets the cold read of the runbook; "" = none
 }
 
 // sizes is set by flags, and read by tests only.
@@ -49,6 +50,7 @@ func TestMain(m *testing.M) {
 	intFlag(&sizes.minutes, "minutes", 0, "about how long the faults of the table are played; 0 plays none, 60 the full form")
 	flag.StringVar(&sizes.table, "chatbridge.table", os.Getenv("CHATBRIDGE_TEST_TABLE"), "file that gets the fault table, as Markdown")
 	flag.StringVar(&sizes.pictures, "chatbridge.pictures", "", "folder that gets the pictures of the operator's page")
+	flag.StringVar(&sizes.coldRead, "chatbridge.cold-read", "", "file that gets the cold read of the runbook, as Markdown")
 	flag.Float64Var(&sizes.scale, "chatbridge.scale", 1, "share of the full size at which benchmarks with a backlog run")
 	flag.Uint64Var(&sizes.seed, "chatbridge.seed", 0, "seed of every random choice; 0 chooses one")
 	flag.StringVar(&sizes.logs, "chatbridge.logs", "", "folder in which logs, spools and Kafka's data are kept")
@@ -85,6 +87,12 @@ func buildAndRun(m *testing.M) int {
 	code := m.Run()
 	whole.end()
 	report()
+	if sizes.coldRead != "" && code == 0 {
+		if err := writeColdRead(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	if err := insisted(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

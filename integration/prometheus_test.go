@@ -36,6 +36,7 @@ func needsPrometheus(t testing.TB) {
 // deploy/alerts.yml.
 type watcher struct {
 	t       testing.TB
+	dir     string
 	url     string
 	targets string // the file
 	*process
@@ -44,31 +45,55 @@ type watcher struct {
 // startWatcher returns a Prometheus that answers. It scrapes what watch tells it.
 func startWatcher(t testing.TB, flags ...string) *watcher {
 	t.Helper()
+	w := newWatcher(t)
+	w.start(flags...)
+	return w
+}
+
+// newWatcher returns a Prometheus that is not running yet.
+func newWatcher(t testing.TB) *watcher {
+	t.Helper()
 	needsPrometheus(t)
 	dir := newDir(t, "prometheus")
-	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	w := &watcher{t: t, url: "http://" + address, targets: filepath.Join(dir, "targets.json")}
+	w := &watcher{t: t, dir: dir, url: fmt.Sprintf("http://127.0.0.1:%d", freePort(t)), targets: filepath.Join(dir, "targets.json")}
 	w.watch()
-	writeText(t, filepath.Join(dir, "alerts.yml"), hasty(readFile(t, alertsFile)))
-	config := filepath.Join(dir, "prometheus.yml")
-	writeText(t, config, fmt.Sprintf(`global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+	writeText(t, w.in("alerts.yml"), hasty(readFile(t, alertsFile)))
+	writeText(t, w.in("prometheus.yml"), fmt.Sprintf(`global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 rule_files: [alerts.yml]
 scrape_configs:
   - job_name: chatbridge
     file_sd_configs: [{files: [%q], refresh_interval: 1s}]
 `, w.targets))
-	log := logFile(t, "prometheus")
-	w.process = launch(t, "prometheus", log, exec.Command("prometheus", append([]string{
-		"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + address,
-		"--log.level=warn",
+	return w
+}
+
+// in is a path in its folder.
+func (w *watcher) in(name string) string { return filepath.Join(w.dir, name) }
+
+// start starts it, and waits until it answers.
+func (w *watcher) start(flags ...string) {
+	w.t.Helper()
+	log := logFile(w.t, "prometheus")
+	w.process = launch(w.t, "prometheus", log, exec.Command("prometheus", append([]string{
+		"--config.file=" + w.in("prometheus.yml"), "--storage.tsdb.path=" + w.in("data"),
+		"--web.listen-address=" + strings.TrimPrefix(w.url, "http://"), "--log.level=warn",
 	}, flags...)...))
-	eventually(t, "prometheus is ready", func() error {
+	eventually(w.t, "prometheus is ready", func() error {
 		if !w.alive() {
-			t.Fatalf("prometheus ended: %s", tail(log, 20))
+			w.t.Fatalf("prometheus ended: %s", tail(log, 20))
 		}
 		return w.get("/-/ready", nil)
 	})
-	return w
+}
+
+// remember gives it samples of the past, as OpenMetrics, before it is started.
+func (w *watcher) remember(openMetrics string) {
+	w.t.Helper()
+	past := w.in("past.txt")
+	writeText(w.t, past, openMetrics)
+	if out, err := exec.Command("promtool", "tsdb", "create-blocks-from", "openmetrics", past, w.in("data")).CombinedOutput(); err != nil {
+		w.t.Fatalf("promtool: %v: %s", err, out)
+	}
 }
 
 var patient = regexp.MustCompile(`(?m)^(        for: )\S+$`)

@@ -28,7 +28,14 @@ type reading struct {
 // read returns a reading of a bridge that is ready and scraped.
 func read(t testing.TB, b *bridge) *reading {
 	t.Helper()
-	r := &reading{t: t, bridge: b, watcher: startWatcher(t), sections: runbookSections(t)}
+	return readBeside(t, b, newWatcher(t))
+}
+
+// readBeside is read with a Prometheus that is not running yet.
+func readBeside(t testing.TB, b *bridge, w *watcher) *reading {
+	t.Helper()
+	r := &reading{t: t, bridge: b, watcher: w, sections: runbookSections(t)}
+	w.start()
 	b.start()
 	b.ready()
 	r.watch(b)
@@ -38,9 +45,21 @@ func read(t testing.TB, b *bridge) *reading {
 
 var lookBlock = regexp.MustCompile("(?s)\\*\\*Look\\.\\*\\*\n\n```sh\n(.*?)```")
 
-// follows waits until an alert fires, carries out each command by which its section
-// says how to look, and requires that they show what is meant to be seen.
-func (r *reading) follows(alert string, shows ...string) {
+// looks is the commands by which a section of the runbook says how to look.
+func looks(section string) (commands []string) {
+	block := lookBlock.FindStringSubmatch(section)
+	if block == nil {
+		return nil
+	}
+	for line := range strings.Lines(block[1]) {
+		commands = append(commands, strings.TrimSpace(line))
+	}
+	return commands
+}
+
+// follows waits until an alert fires of a fault, carries out each command by which
+// its section says how to look, and requires that they show what is meant to be seen.
+func (r *reading) follows(fault, alert string, shows ...string) {
 	r.t.Helper()
 	name, _, _ := strings.Cut(alert, " ")
 	about := r.bridge
@@ -48,13 +67,13 @@ func (r *reading) follows(alert string, shows ...string) {
 		about = nil
 	}
 	r.fires(about, alert)
-	block := lookBlock.FindStringSubmatch(r.sections[name])
-	if block == nil {
+	commands := looks(r.sections[name])
+	if len(commands) == 0 {
 		r.t.Fatalf("the runbook's section %s has no commands", name)
 	}
 	var said strings.Builder
-	for line := range strings.Lines(block[1]) {
-		said.WriteString(r.types(strings.TrimSpace(line)))
+	for _, line := range commands {
+		said.WriteString(r.types(line))
 	}
 	for _, pattern := range shows {
 		if !regexp.MustCompile("(?m)" + pattern).MatchString(said.String()) {
@@ -62,6 +81,7 @@ func (r *reading) follows(alert string, shows ...string) {
 		}
 	}
 	r.t.Logf("%s fires; the runbook's commands:\n%s", alert, said.String())
+	noted(alert, fault, said.String())
 }
 
 // types carries out one command in a shell, as on the bridge's machine, and returns
@@ -93,12 +113,12 @@ func TestRunbookKafkaAwayUntilTheSpoolIsFull(t *testing.T) {
 	r := read(t, newBridge(t, kafka, "spool.max_bytes=256MiB"))
 	ledger := newLedger(t)
 	send(r.bridge, ledger, "--rate", "0", "--count", "50")
-	r.follows("SinkDown critical", `"ok": false`, `nothing listens at`, `^chatbridge_spool_oldest_age_seconds `)
+	r.follows("Kafka was stopped", "SinkDown critical", `"ok": false`, `nothing listens at`, `^chatbridge_spool_oldest_age_seconds `)
 	send(r.bridge, ledger, "--rate", "0", "--count", "6000", "--body-size", "65536")
-	r.follows("DiskFilling warning", `^chatbridge_spool_max_bytes 2.68435456e\+08`, `^chatbridge_sink_ok 0`, `256`)
-	r.follows("DiskFilling critical", `^chatbridge_spool_bytes 2.68435456e\+08`)
-	r.follows("NotReady critical", `"ok": false`, `full`, `^chatbridge_sink_ok 0`)
-	r.follows("CallbacksLost critical", `outcome="full"\} [1-9]`)
+	r.follows("Kafka stays away, and 6,000 callbacks of 64 KiB come to a spool of 256 MiB", "DiskFilling warning", `^chatbridge_spool_max_bytes 2.68435456e\+08`, `^chatbridge_sink_ok 0`, `256`)
+	r.follows("The same, a moment later", "DiskFilling critical", `^chatbridge_spool_bytes 2.68435456e\+08`)
+	r.follows("The spool is full", "NotReady critical", `"ok": false`, `full`, `^chatbridge_sink_ok 0`)
+	r.follows("Callbacks go on to come to the full spool", "CallbacksLost critical", `outcome="full"\} [1-9]`)
 	kafka.start()
 	for _, alert := range []string{"SinkDown critical", "NotReady critical", "DiskFilling warning"} {
 		r.clears(r.bridge, alert)
@@ -115,16 +135,16 @@ func TestRunbookBridgeAway(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		r.bridge.kill()
 		if n == 1 {
-			r.follows("Down critical", `curl: \(7\)`)
+			r.follows("The bridge was killed", "Down critical", `curl: \(7\)`)
 		}
 		r.bridge.start()
 		r.ready()
 		r.scraped(fmt.Sprintf("changes(%s[30m]) >= %d", r.of("process_start_time_seconds"), n))
 	}
 	r.clears(r.bridge, "Down critical")
-	r.follows("Restarting critical", `^ok`)
+	r.follows("It was killed and started for the third time", "Restarting critical", `^ok`)
 	r.watch()
-	r.follows("Absent critical", `^ok`, `^chatbridge_build_info`)
+	r.follows("The bridge was taken out of Prometheus' targets", "Absent critical", `^ok`, `^chatbridge_build_info`)
 	r.watch(r.bridge)
 	r.clears(nil, "Absent critical")
 }
@@ -135,14 +155,54 @@ func TestRunbookCallbacksThatAreNotTaken(t *testing.T) {
 	needsPrometheus(t)
 	r := read(t, newBridge(t, nowhere()))
 	slowly(t, r.bridge, 1500*time.Millisecond)
-	r.follows("SlowAnswers critical", `^chatbridge_answer_seconds_sum 1\.`)
+	r.follows("A sender takes a second and a half for the body of the only callback", "SlowAnswers critical", `^chatbridge_answer_seconds_sum 1\.`)
 	wrong := query(commandAfterSend)
 	wrong.Set("Sign", strings.Repeat("0", 64))
 	for range 60 { // within five minutes: more than one in twenty seconds
 		post(t, r.bridge, wrong, golden(t, "specification.callback.json"))
 	}
-	r.follows("Refusing critical", `outcome="signature-wrong"\} 60`)
-	r.follows("Refusing warning", `outcome="stored"\} 1`)
+	r.follows("Sixty callbacks come signed wrongly, one rightly", "Refusing critical", `outcome="signature-wrong"\} 60`)
+	r.follows("The same", "Refusing warning", `outcome="stored"\} 1`)
+}
+
+// TestRunbookSilence: what Prometheus knows of a week ago is written for it, and
+// nobody posts now. One callback ends the alert.
+func TestRunbookSilence(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	b := newBridge(t, nowhere())
+	w := newWatcher(t)
+	w.remember(aWeekAgo(b))
+	r := readBeside(t, b, w)
+	r.follows("Nobody posts; Prometheus was given samples of a week ago, when somebody did", "Silent warning", `^ready`)
+	post(t, b, query(commandAfterSend), golden(t, "specification.callback.json"))
+	r.clears(b, "Silent warning")
+}
+
+// aWeekAgo is the samples of a bridge that stored a callback every fifteen seconds,
+// from two hours before this time of a week ago until two after it.
+func aWeekAgo(b *bridge) string {
+	var text strings.Builder
+	text.WriteString("# TYPE chatbridge_callbacks counter\n")
+	from := time.Now().Add(-7*24*time.Hour - 2*time.Hour)
+	for n := range 4 * 60 * 4 {
+		fmt.Fprintf(&text, "chatbridge_callbacks_total{instance=%q,job=\"chatbridge\",outcome=\"stored\"} %d %d\n",
+			b.instance(), n, from.Add(time.Duration(n)*15*time.Second).Unix())
+	}
+	text.WriteString("# EOF\n")
+	return text.String()
+}
+
+// TestRunbookMoreGroupsThanFit: P3. More groups speak than the bridge can keep in
+// mind; what they say comes in order, so that nothing is lost by it.
+func TestRunbookMoreGroupsThanFit(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	r := read(t, newBridge(t, sharedKafka(t)))
+	ledger := newLedger(t)
+	send(r.bridge, ledger, "--rate", "0", "--groups", "1500000", "--topics", "0", "--count", "750000", "--text-only", "--disorder", "0%", "--duplicate", "0%", "--drop", "0%")
+	r.follows("590,000 groups say one thing or two", "Forgetting info", `^chatbridge_resequence_forgotten_total [1-9]`)
+	t.Log(audit(r.bridge, ledger))
 }
 
 // slowly posts one callback whose body comes only after a pause, which begins when
@@ -192,7 +252,7 @@ func TestRunbookSlowKafka(t *testing.T) {
 	r.drained()
 	way.spoil("latency", down, map[string]int{"latency": 3000})
 	said(700)
-	r.follows("Lagging warning", `^chatbridge_partition_lag_seconds\{partition="\d+"\} (6\d|[7-9]\d|\d{3})\.`, `^chatbridge_publish_seconds_count`)
+	r.follows("Each answer of Kafka takes three seconds, and one group has 700 messages", "Lagging warning", `^chatbridge_partition_lag_seconds\{partition="\d+"\} (6\d|[7-9]\d|\d{3})\.`, `^chatbridge_publish_seconds_count`)
 	way.mended()
 	r.clears(r.bridge, "Lagging warning")
 	t.Log(audit(r.bridge, ledger))
@@ -214,7 +274,7 @@ func TestRunbookDamage(t *testing.T) {
 	b.kill()
 	rot(t, b, `"MsgSeq":1`)
 	r := read(t, b)
-	r.follows("Damaged critical", `damage`, `^chatbridge_spool_quarantined_files 1`)
+	r.follows("A bit of a stored callback was changed while the bridge was stopped", "Damaged critical", `damage`, `^chatbridge_spool_quarantined_files 1`)
 
 	kafka.start()
 	b.drained()
@@ -264,14 +324,14 @@ func TestRunbookWhatIsPublishedOddly(t *testing.T) {
 	kafka := sharedKafka(t)
 	r := read(t, newBridge(t, kafka, "resequence.hold=0"))
 	post(t, r.bridge, query(commandAfterSend), []byte("not JSON"))
-	r.follows("DeadLetters warning", `reason="not-json"\} 1`)
+	r.follows("A callback that is not JSON was posted", "DeadLetters warning", `reason="not-json"\} 1`)
 	ledger := newLedger(t)
 	send(r.bridge, ledger, "--rate", "500", "--count", "1000")
-	r.follows("LateEvents warning", `order="late"\} [1-9]`, `^chatbridge_resequence_hold_seconds 0`)
+	r.follows("The hold is 0, and one callback of five is overtaken", "LateEvents warning", `order="late"\} [1-9]`, `^chatbridge_resequence_hold_seconds 0`)
 	r.drained()
 	kafka.morePartitions(r.events, 13)
 	send(r.bridge, ledger, "--rate", "500", "--count", "1000")
-	r.follows("TopicChanged warning", `change="more-partitions"\} 1`)
+	r.follows("The topic was given a 13th partition", "TopicChanged warning", `change="more-partitions"\} 1`)
 }
 
 // TestRunbookSettings: P1, P7. What is set so that it promises less, and a
@@ -290,12 +350,12 @@ func TestRunbookSettings(t *testing.T) {
 	b := newBridge(t, nowhere(), "spool.durability=memory", "http.tls.cert_file="+cert, "http.tls.key_file="+key)
 	writeText(t, b.config, strings.Replace(readFile(t, b.config), fmt.Sprintf("    tokens: [%q]\n", appToken), "", 1))
 	r := read(t, b)
-	r.follows("UnsignedApps warning", `^chatbridge_unsigned_apps 1`, `apps\[0\]: has no token`)
-	r.follows("NotDurable warning", `mode="memory"`, `durability: memory`)
-	r.follows("CertificateExpires critical", `use="http"`)
+	r.follows("The app's token was left out of the configuration", "UnsignedApps warning", `^chatbridge_unsigned_apps 1`, `apps\[0\]: has no token`)
+	r.follows("spool.durability is memory", "NotDurable warning", `mode="memory"`, `durability: memory`)
+	r.follows("The listener's certificate has one day left", "CertificateExpires critical", `use="http"`)
 	certify(10 * 24 * time.Hour)
 	r.clears(b, "CertificateExpires critical")
-	r.follows("CertificateExpires warning", `use="http"`)
+	r.follows("It was renewed for ten days", "CertificateExpires warning", `use="http"`)
 	certify(100 * 24 * time.Hour)
 	r.clears(b, "CertificateExpires warning")
 }
@@ -317,11 +377,11 @@ func TestRunbookDisk(t *testing.T) {
 	hold(1200 * time.Millisecond)
 	s.must(command("fsfreeze", "--unfreeze", s.spoolDisk))
 	load.summary()
-	r.follows("SlowFsync warning", `^chatbridge_spool_fsync_seconds_sum [1-9]`)
+	r.follows("The disk stood still for 1.2 seconds", "SlowFsync warning", `^chatbridge_spool_fsync_seconds_sum [1-9]`)
 
 	remove := s.ballast(0)
 	load = startSend(r.bridge, ledger, "--rate", "100", "--body-size", "65536")
-	r.follows("DiskErrors warning", `"ok"`)
+	r.follows("The disk, a loop device in a file, has no blocks left under it", "DiskErrors warning", `"ok"`)
 	load.stop()
 	remove()
 	eventually(t, "the bridge stores again, or its file system has given up", func() error {
