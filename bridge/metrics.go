@@ -67,15 +67,13 @@ func waitBuckets() []float64 {
 }
 
 // Native histograms, for a Prometheus that asks for them: each bucket is a tenth
-// wider than the one before, and a histogram has so many buckets at most (P8).
+// wider than the one before, and a histogram has so many buckets at most (P8):
+// where they do not suffice they become wider. It never begins anew, since the
+// buckets of all others, and what the page has read, would begin with it.
 const (
 	nativeFactor  = 1.1
 	nativeBuckets = 160
 )
-
-// nativeReset is how long a histogram whose buckets became wider to stay in that
-// bound keeps them, at least, before it begins anew.
-const nativeReset = time.Hour
 
 // newMetrics makes every metric, and the children that are known from the start,
 // so that a first event is an increase and not a beginning.
@@ -182,7 +180,7 @@ func (m *metrics) histogramVec(name, help string, buckets []float64, labels ...s
 func histogramOpts(name, help string, buckets []float64) prometheus.HistogramOpts {
 	return prometheus.HistogramOpts{
 		Namespace: "chatbridge", Name: name, Help: help, Buckets: buckets,
-		NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeBuckets, NativeHistogramMinResetDuration: nativeReset,
+		NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeBuckets,
 	}
 }
 

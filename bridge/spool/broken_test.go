@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/chatbridge/chatbridge/bridge/internal/disk/faultdisk"
 )
 
@@ -270,5 +273,55 @@ func TestNoReturnToASegmentWhoseSuccessorMayExist(t *testing.T) {
 		d.Crash(faultdisk.Survival{Sectors: 1, Names: 1})
 		h.waves[string(make([]byte, 5000))] = h.wave
 		h.reopenAndCheck(t, "after a crash", d)
+	})
+}
+
+// TestStuckDiskIsSaid: a disk that does not answer a sync makes the spool say that
+// it cannot store, although nothing has failed; when it answers, what waited is
+// stored.
+func TestStuckDiskIsSaid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var freeze atomic.Bool
+		thaw := make(chan struct{})
+		o := smallSpool(faultdisk.New(1).Boot(func(c faultdisk.Call) faultdisk.Fault {
+			if c.Op == faultdisk.OpSync && freeze.Load() {
+				<-thaw
+			}
+			return faultdisk.Fault{}
+		}))
+		core, logs := observer.New(zap.ErrorLevel)
+		o.Logger = zap.New(core)
+		s := mustOpen(t, o)
+		defer s.Close()
+		freeze.Store(true)
+		stored := make(chan error, 1)
+		go func() {
+			_, err := s.Append(t.Context(), Record{Body: []byte("waits")})
+			stored <- err
+		}()
+		time.Sleep(StuckAfter - time.Millisecond)
+		synctest.Wait()
+		if err := s.Err(); err != nil {
+			t.Fatalf("it says %v too early", err)
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		var stuck *StuckError
+		if err := s.Err(); !errors.As(err, &stuck) || time.Since(stuck.Since) != StuckAfter {
+			t.Fatalf("Err is %v", err)
+		}
+		if n := logs.FilterMessage("disk does not answer").Len(); n != 1 {
+			t.Errorf("the log says it %d times", n)
+		}
+		freeze.Store(false)
+		close(thaw)
+		if err := <-stored; err != nil {
+			t.Errorf("what waited: %v", err)
+		}
+		synctest.Wait()
+		if err := s.Err(); err != nil {
+			t.Errorf("afterwards Err is %v", err)
+		}
 	})
 }

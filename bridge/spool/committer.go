@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,6 +35,9 @@ type committer struct {
 	stop  chan struct{} // closed: commit what has formed, then end
 	done  chan struct{}
 
+	writing atomic.Int64 // since when the disk is at work for a group or a trial, Unix ns; 0: it is not
+	overdue *time.Timer  // says so where it stays at it
+
 	// Only the goroutine touches what follows (and Open, before it starts).
 	active *active  // nil: the next group needs a new segment
 	newest *segment // the one that a new segment follows; nil in an empty spool
@@ -47,14 +51,35 @@ type committer struct {
 	synced   time.Time // the last sync
 	looked   time.Time // MinFree
 
-	slowLine, givenUpLine loglimit.Limit
+	slowLine, stuckLine, givenUpLine loglimit.Limit
 }
 
 func newCommitter(s *Spool) *committer {
-	return &committer{
+	c := &committer{
 		spool: s, queue: s.queue,
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	c.overdue = time.AfterFunc(StuckAfter, c.stuck)
+	c.overdue.Stop()
+	return c
+}
+
+// stuck runs beside a write that does not end.
+func (c *committer) stuck() {
+	if err := c.spool.Err(); err != nil {
+		c.stuckLine.Error(c.spool.log, c.spool.now(), "disk does not answer", zap.Error(err))
+	}
+}
+
+// begins and ends are around all that the disk may take its time for.
+func (c *committer) begins() {
+	c.writing.Store(c.spool.now().UnixNano())
+	c.overdue.Reset(StuckAfter)
+}
+
+func (c *committer) ends() {
+	c.overdue.Stop()
+	c.writing.Store(0)
 }
 
 // run commits until stop. A queue that was closed lets nothing new in, so
@@ -77,7 +102,9 @@ func (c *committer) run() {
 			c.finish()
 			return
 		}
+		c.begins()
 		c.tick()
+		c.ends()
 		c.drain()
 	}
 }
@@ -96,7 +123,9 @@ func (c *committer) drain() {
 		if g == nil {
 			return
 		}
+		c.begins()
 		c.commit(g)
+		c.ends()
 	}
 }
 

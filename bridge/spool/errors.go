@@ -38,6 +38,19 @@ func (e *PoisonedError) Error() string {
 // Unwrap returns the disk's error.
 func (e *PoisonedError) Unwrap() error { return e.Err }
 
+// StuckError says that a write has been under way for longer than StuckAfter.
+// What waits for it is neither stored nor refused.
+type StuckError struct {
+	Dir   string
+	Since time.Time // the write's beginning
+}
+
+// Error implements error.
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("the disk of %s has not answered a write since %s; callbacks wait for it. Check the disk, and the kernel's log (dmesg)",
+		e.Dir, e.Since.UTC().Format(time.RFC3339))
+}
+
 // CorruptError says where stored bytes are not what was stored.
 type CorruptError struct {
 	Segment string // file name

@@ -169,9 +169,23 @@ func (s *Spool) jump() Position {
 	return s.floor
 }
 
+// StuckAfter is how long a write may take before the disk counts as stuck: Tencent
+// waits for an answer as long.
+const StuckAfter = 2 * time.Second
+
 // Err says why the spool cannot store now: it wraps ErrFull, or is a
-// *PoisonedError, or is ErrClosed. nil: it can. It changes by itself.
-func (s *Spool) Err() error { return s.queue.err() }
+// *PoisonedError or a *StuckError, or is ErrClosed. nil: it can. It changes by
+// itself.
+func (s *Spool) Err() error {
+	if err := s.queue.err(); err != nil {
+		return err
+	}
+	began := s.committer.writing.Load()
+	if began == 0 || s.now().Sub(time.Unix(0, began)) < StuckAfter {
+		return nil
+	}
+	return &StuckError{Dir: s.opts.Dir, Since: time.Unix(0, began)}
+}
 
 // Damage returns the damage that was found last, nil if there was none since
 // Open. The spool works on; the damaged file is kept aside.
