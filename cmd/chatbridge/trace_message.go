@@ -16,13 +16,18 @@ func newTraceMessageCommand(env *environment) *cobra.Command {
 		Use:   "trace-message",
 		Short: "Say where one message is: stored, held, published, or never received",
 		Long: `Say where one message is: waiting in the spool, held for its order, published and
-where, skipped as a duplicate, in the dead-letter topic, or never received.
+where, skipped as a duplicate, in the dead-letter topic, given up or never received; or
+that it cannot be known, since a place where it may be was not read.
 
 It looks into the spool and its checkpoint, also of a bridge that runs, asks the running
 bridge, and reads the group's partition of the topic from its end backwards, until the
 message cannot lie further back. With --from it reads from there instead; earliest reads
-all, which also finds what was published before a group was made anew. Only what it
-can reach it looks at, and it says what it could not.
+all, which also finds what was published before a group was made anew or forgotten. What
+it cannot reach it names, and does not take for empty: the spool can be read by the
+bridge's user only.
+
+The states of --json: published, held, stored; dead-letter, gone (settled, and no longer
+in the topic), not-received, not-yet-received, unknown.
 
 The exit code is 0 where the message is in the topic or on its way there, else 1.`,
 		Example: `  chatbridge trace-message -c chatbridge.yaml --group '@TGS#2J4SZEAEL' --seq 1042
