@@ -34,6 +34,10 @@ type traced struct {
 	}
 	Next    uint64                        `json:"next_expected"`
 	Skipped []struct{ Seq, Offset int64 } `json:"skipped_by"`
+	Spooled *struct {
+		Above *struct{ Seq uint64 } `json:"nearest_above"`
+	} `json:"waits_in_spool"`
+	NotRead []string `json:"not_read"`
 	Notes   []string
 }
 
@@ -158,7 +162,12 @@ func TestAMessageIsTracedWhereverItIs(t *testing.T) {
 	if h := a.Messages[0].Held; h == nil || h.LeavesIn <= 0 || h.LeavesIn > 60 || !strings.Contains(a.Sentence, "waits for 3-4, 6-7") || a.Next != 3 {
 		t.Errorf("held: %+v", a)
 	}
-	trace(t, b, group, 4, "not-yet-received")
+	if a := trace(t, b, group, 4, "not-yet-received"); !strings.Contains(a.Sentence, "so far: the stream is at 2, and 5, 8 are held.") {
+		t.Errorf("not received, and others wait for it: %+v", a)
+	}
+	if a := trace(t, b, group, 4, "unknown", "--set", "spool.dir="+t.TempDir()); len(a.NotRead) != 1 || a.NotRead[0] != "spool" {
+		t.Errorf("without the spool: %+v", a)
+	}
 
 	// Its repeat is skipped, and stays in the spool as long as what is held before it.
 	say(t, b, group, 2, 2)
@@ -183,6 +192,9 @@ func afterTheHold(t *testing.T, b *bridge, group string) {
 	}
 	if a := trace(t, b, group, 8, "stored"); !strings.Contains(a.Sentence, "no bridge answers") {
 		t.Errorf("held by a bridge that was stopped: %+v", a)
+	}
+	if a := trace(t, b, group, 6, "not-yet-received"); a.Spooled == nil || a.Spooled.Above == nil || a.Spooled.Above.Seq != 8 || !strings.Contains(a.Sentence, "8 waits in the spool") {
+		t.Errorf("not received, beside what a stopped bridge held: %+v", a)
 	}
 	b.set = append(b.set, "resequence.hold=20ms")
 	b.start()
@@ -231,6 +243,9 @@ func whatIsNoMessage(t *testing.T, b *bridge, group string) {
 		}
 		b.signal(os.Interrupt) // once more with the bridge stopped
 		b.exit()
+	}
+	if a := trace(t, b, group, 7, "not-received"); a.Spooled != nil {
+		t.Errorf("with all settled, the spool is said to have %+v", a.Spooled)
 	}
 	if m := trace(t, b, group, 1, "published").message(t); m.Published != 1 {
 		t.Errorf("with the bridge stopped: %+v", m)

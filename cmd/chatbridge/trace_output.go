@@ -29,10 +29,19 @@ func writeTrace(env *environment, a *trace.Answer) error {
 	if a.Next > 0 {
 		add("stream expects", "%d", a.Next)
 	}
+	if len(a.Held) > 0 {
+		add("held above", "%s", trace.Numbers(a.Held))
+	}
+	if h := a.GivenUp; h != nil {
+		add("given up", "%s by the bridge, %s", h.Hole, traceTime(h.At))
+	}
 	addNeighbour(add, "nearest below", a.Below)
 	addNeighbour(add, "nearest above", a.Above)
+	if s := a.Spooled; s != nil {
+		addSpooled(add, s)
+	}
 	for _, r := range a.Searched {
-		add("searched", "partition %d, offsets %d to %d%s", r.Partition, r.From, r.To, unless(r.Complete, "; it may lie before"))
+		add("searched", "partition %d, offsets %d to %d%s", r.Partition, r.From, r.To, unless(r.Complete, "; what is before was not read"))
 	}
 	for _, note := range a.Notes {
 		add("note", "%s", note)
@@ -75,6 +84,18 @@ func addMessage(add func(string, string, ...any), m *trace.Message, another bool
 func addNeighbour(add func(string, string, ...any), name string, r *trace.Record) {
 	if r != nil {
 		add(name, "%d at partition %d, offset %d, %s, %s", r.Seq, r.Partition, r.Offset, traceTime(r.Time), r.Order)
+	}
+}
+
+// addSpooled adds what waits in the spool besides the message.
+func addSpooled(add func(string, string, ...any), s *trace.Spooled) {
+	for _, n := range []*trace.Neighbour{s.Below, s.Above} {
+		if n != nil {
+			add("waits in spool", "%d at position %d, received %s", n.Seq, n.Position, traceTime(n.ReceivedAt))
+		}
+	}
+	if s.Unsequenced > 0 {
+		add("waits in spool", "%d without a number", s.Unsequenced)
 	}
 }
 

@@ -19,9 +19,17 @@
 // Only the partition of the group is read, from its end backwards in growing
 // steps. A record of the stream that moved its mark, with a number not above the
 // one that is looked for, ends the search: the mark only rises, so that nothing
-// before it can have that number, unless the numbers began again or the stream had
-// been forgotten. A whole search (Search.From) finds those too. Where the message
-// is in the spool, the first step begins at its own time.
+// before it can have that number. Where a reset is seen, that holds for the oldest
+// numbering that was seen only. A stream that had been forgotten, or one of another
+// app that has been silent, can have it further back; so an answer says where the
+// search ended. A whole search (Search.From) finds those too. Where the message is
+// in the spool, the first step begins at its own time.
+//
+// # What is not known
+//
+// A message that is nowhere was not received only where every place was read: the
+// spool is its bridge's user's, and the right to read a topic can be missing.
+// Otherwise it is Unknown, and the answer names those places.
 //
 // The places must be asked in this order: spool, checkpoint, bridge, topics. A
 // message on its way through them is then seen at least once, and what was settled

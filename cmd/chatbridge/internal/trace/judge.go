@@ -24,17 +24,34 @@ const (
 // Arrived reports whether a message is where it should be, or on its way there.
 func (s State) Arrived() bool { return s == Published || s == Waiting || s == Stored }
 
+// Place is a place that a message can be at.
+type Place string
+
+// The places that can be out of reach.
+const (
+	InSpool   Place = "spool"
+	InTopic   Place = "topic"
+	InLetters Place = "dead-letter topic"
+)
+
 // Evidence is what is known at each place.
 type Evidence struct {
 	Question
-	Deliveries []Delivery // in the spool, oldest first
-	Alive      bool       // the bridge answered
-	Sink       []string   // why Kafka takes nothing, as the bridge says
-	Held       []Held
-	Next       uint64     // the expected number, of the running bridge; 0 = unknown
-	Repeat     *time.Time // when a repeat of the number was last skipped
-	Found      *Found     // nil = the topic was not read
-	Letters    []Letter
+	SpoolRead   bool
+	Deliveries  []Delivery // in the spool, oldest first
+	Spooled     Spooled
+	Alive       bool     // the bridge answered
+	Refused     string   // why what answers in the bridge's place does not tell; "" = nothing answers
+	Sink        []string // why Kafka takes nothing, as the bridge says
+	Held        []Held
+	Ahead       []uint64   // held numbers above, which wait for it
+	Next        uint64     // the expected number, of the running bridge; 0 = unknown
+	Repeat      *time.Time // when a repeat of the number was last skipped
+	GivenUp     *GivenUp
+	Last        *Last
+	Found       *Found // nil = the topic was not read
+	Letters     []Letter
+	LettersRead bool
 }
 
 // Message is one message with the number, and all that is known of it.
@@ -60,15 +77,26 @@ type Answer struct {
 	Skipped  []Record  `json:"skipped_by,omitempty"`    // records whose hole names the number
 	Below    *Record   `json:"nearest_below,omitempty"`
 	Above    *Record   `json:"nearest_above,omitempty"`
+	Spooled  *Spooled  `json:"waits_in_spool,omitempty"` // others of the stream
+	Held     []uint64  `json:"held_above,omitempty"`
+	GivenUp  *GivenUp  `json:"given_up,omitempty"`
+	Last     *Last     `json:"last_published,omitempty"` // where it is this number
 	Searched []Range   `json:"searched,omitempty"`
+	NotRead  []Place   `json:"not_read,omitempty"` // where it can be, where it is unknown
 	Notes    []string  `json:"notes,omitempty"`
 }
 
 // Judge says where the message is.
 func (e *Evidence) Judge() *Answer {
-	a := &Answer{GroupID: e.GroupID, TopicID: e.TopicID, Seq: e.Seq, Messages: e.messages(), Next: e.Next}
+	a := &Answer{
+		GroupID: e.GroupID, TopicID: e.TopicID, Seq: e.Seq, Messages: e.messages(),
+		Next: e.Next, Held: e.Ahead, GivenUp: e.GivenUp, Last: e.Last,
+	}
+	if e.Spooled != (Spooled{}) {
+		a.Spooled = &e.Spooled
+	}
 	for i := range a.Messages {
-		e.judge(&a.Messages[i])
+		e.judge(&a.Messages[i], len(a.Messages) == 1)
 	}
 	if f := e.Found; f != nil {
 		a.Skipped, a.Below, a.Above, a.Searched = f.Skipped, f.Below, f.Above, f.Ranges
@@ -77,6 +105,9 @@ func (e *Evidence) Judge() *Answer {
 		a.State, a.Sentence = e.absent()
 	} else {
 		a.State, a.Sentence = a.Messages[0].State, a.Messages[0].Sentence
+	}
+	if a.State == Unknown {
+		a.NotRead = e.unread()
 	}
 	a.Notes = e.notes(a)
 	return a
@@ -140,8 +171,17 @@ func (m *Message) open() bool {
 	return slices.ContainsFunc(m.Deliveries, func(d Delivery) bool { return !d.Settled })
 }
 
-// judge says where one message is.
-func (e *Evidence) judge(m *Message) {
+// Placed reports whether every message that is known of is in the topic, so that
+// there is nothing to look for among the dead letters.
+func (e *Evidence) Placed() bool {
+	records := e.Found.records()
+	return len(records) > 0 && !slices.ContainsFunc(e.Deliveries, func(d Delivery) bool {
+		return !slices.ContainsFunc(records, func(r Record) bool { return r.identity.ID == d.identity().ID })
+	})
+}
+
+// judge says where one message is; alone means that no other has the number.
+func (e *Evidence) judge(m *Message, alone bool) {
 	for i := range m.Deliveries {
 		d := &m.Deliveries[i]
 		// A record is made of one delivery, and says when that was received.
@@ -152,72 +192,21 @@ func (e *Evidence) judge(m *Message) {
 	case len(m.Published) > 0:
 		m.State, m.Sentence = Published, published(m.Published)
 	case m.Held != nil:
-		m.State, m.Sentence = Waiting, held(m.Held)
+		m.State, m.Sentence = Waiting, e.held(m.Held)
+	case e.Found == nil && e.Last != nil && alone:
+		m.State, m.Sentence = Published, e.Last.sentence("the topic was not read")
 	case m.open():
 		m.State, m.Sentence = Stored, e.stored(m)
 	case len(m.DeadLetters) > 0:
 		m.State, m.Sentence = DeadLetter, letter(m.DeadLetters)
 	case e.Found == nil:
 		m.State, m.Sentence = Unknown, "It was settled; where it is in the topic is not known, for the topic was not read."
+	case !e.LettersRead:
+		m.State, m.Sentence = Unknown, "It was settled, and the topic does not have it. "+notRead([]Place{InLetters})
 	default:
 		m.State = Gone
 		m.Sentence = "It was settled, and the topic does not have it: retention has deleted it, the topic was made anew, or it lies where was not looked (--from earliest looks everywhere)."
 	}
-}
-
-// absent says what it means that there is no message with the number.
-func (e *Evidence) absent() (State, string) {
-	f := e.Found
-	switch {
-	case f == nil:
-		return Unknown, "Nothing here has it, and the topic was not read."
-	case e.Repeat != nil:
-		return Gone, fmt.Sprintf("A repeat of it was skipped at %s: it had been published before, and the topic does not have it where was looked.", stamp(*e.Repeat))
-	case len(f.Skipped) > 0:
-		r := &f.Skipped[0]
-		return Missing, fmt.Sprintf("Not received: %d left without it at partition %d, offset %d, marked with the hole %s.", r.Seq, r.Partition, r.Offset, r.Hole)
-	case e.mark() != 0 && e.Seq >= e.mark():
-		return Expected, fmt.Sprintf("Not received yet: the stream is at %d.", e.mark()-1)
-	case f.Below == nil && f.Above == nil:
-		return e.neverSeen()
-	case !f.complete() || f.Below == nil && f.cut():
-		return Unknown, "It is not in the part of the topic that is there or was read; what is before that cannot be said."
-	case f.Below == nil:
-		return Missing, fmt.Sprintf("Not received: the stream begins with %d in the topic.", f.Above.Seq)
-	default:
-		return Missing, "Not received: its neighbours are in the topic."
-	}
-}
-
-// neverSeen is for a group of which the topic has nothing.
-func (e *Evidence) neverSeen() (State, string) {
-	switch {
-	case len(e.Found.OtherTopics) > 0:
-		return Missing, "Not received: nothing of this stream is in the topic, but of others of the group; give --topic-id."
-	case !e.Found.complete() || e.Found.cut():
-		return Unknown, "Nothing of this stream is in the part of the topic that is there or was read."
-	default:
-		return Missing, "Not received: nothing of this stream was ever published. Is the group's id right?"
-	}
-}
-
-// mark is the number that the stream expects, as far as that is known.
-func (e *Evidence) mark() uint64 {
-	next := e.Next
-	if f := e.Found; next == 0 && f != nil && f.Above == nil && f.Below != nil {
-		next = f.Below.Seq + 1
-	}
-	return next
-}
-
-// complete reports whether nothing that was not read can be the message.
-func (f *Found) complete() bool {
-	return !slices.ContainsFunc(f.Ranges, func(r Range) bool { return !r.Complete })
-}
-
-// cut reports whether the topic has lost its beginning.
-func (f *Found) cut() bool {
-	return slices.ContainsFunc(f.Ranges, func(r Range) bool { return r.Start > 0 })
 }
 
 // notes say what else there is to know, or to do.
@@ -232,8 +221,22 @@ func (e *Evidence) notes(a *Answer) (notes []string) {
 	if e.Repeat != nil && len(a.Messages) > 0 {
 		notes = append(notes, fmt.Sprintf("A repeat of it was skipped as a duplicate at %s.", stamp(*e.Repeat)))
 	}
-	if f := e.Found; f != nil && f.LeftOff > 0 {
+	if e.Found != nil {
+		notes = append(notes, e.Found.notes()...)
+	}
+	return notes
+}
+
+// notes say what the topic has that the answer does not show.
+func (f *Found) notes() (notes []string) {
+	if f.LeftOff > 0 {
 		notes = append(notes, fmt.Sprintf("The topic has %d more records with this number.", f.LeftOff))
+	}
+	for _, r := range f.Ranges {
+		if r.From > r.Start {
+			notes = append(notes, fmt.Sprintf("What lies before offset %d of partition %d was not read; --from earliest also finds "+
+				"what was published before a group was made anew or was forgotten, and of an app that has been silent since.", r.From, r.Partition))
+		}
 	}
 	return notes
 }

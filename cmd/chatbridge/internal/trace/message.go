@@ -167,3 +167,16 @@ type Held struct {
 	Restart  bool    `json:"restart,omitempty"` // it waits to begin the numbers again
 	AppID    uint64  `json:"-"`
 }
+
+// GivenUp is a hole that the running bridge no longer waits for.
+type GivenUp struct {
+	Hole
+	At time.Time `json:"at"`
+}
+
+// Last is the message as the bridge published it: the last one of its stream.
+type Last struct {
+	Partition *int      `json:"partition,omitempty"` // nil = not told
+	Offset    int64     `json:"offset"`
+	At        time.Time `json:"at"`
+}

@@ -38,8 +38,10 @@ type Range struct {
 	From      int64 `json:"from_offset"` // the first one read
 	To        int64 `json:"to_offset"`   // the one after the last
 	Start     int64 `json:"first_offset"`
-	// Complete says that nothing before From can be the message.
+	// Complete says that the partition was read from its start.
 	Complete bool `json:"complete"`
+
+	ended bool // nothing before From can be the message, unless its stream had been forgotten
 }
 
 // Found is what the topic says.
@@ -49,8 +51,12 @@ type Found struct {
 	Skipped []Record // those whose hole names the number
 	// Below and Above are the nearest numbers of the stream that are there.
 	Below, Above *Record
+	// Unsequenced counts records of the stream that have no number.
+	Unsequenced int
 	// OtherTopics are topics of the group that records were of, a few of them.
 	OtherTopics []string
+	// Mark is the number that the stream came to last; 0 = unknown.
+	Mark uint64
 	// LeftOff is how many more records there are than Records has.
 	LeftOff int
 }
@@ -93,10 +99,10 @@ func (s *Search) partition(ctx context.Context, t Reader, p int, f *Found) error
 	if err != nil {
 		return err
 	}
-	r := &reading{search: s, found: f, partition: p, anchors: map[schema.Stream]bool{}}
+	r := &reading{search: s, found: f, partition: p, anchors: map[schema.Stream]*anchor{}}
 	var all []Record
 	for to, step := end, int64(firstStep); ; step *= 2 {
-		r.records = nil
+		r.step()
 		if err := t.Read(ctx, p, from, to, r.take); err != nil {
 			return err
 		}
@@ -106,8 +112,12 @@ func (s *Search) partition(ctx context.Context, t Reader, p int, f *Found) error
 		}
 		to, from = from, max(start, from-step)
 	}
-	f.Ranges = append(f.Ranges, Range{Partition: p, From: from, To: end, Start: start, Complete: from == start || r.anchored()})
+	whole := from <= start
+	f.Ranges = append(f.Ranges, Range{Partition: p, From: from, To: end, Start: start, Complete: whole, ended: whole || r.anchored()})
 	f.add(all)
+	if f.Mark == 0 { // else this is a partition that the group has left
+		f.Mark = r.mark()
+	}
 	return nil
 }
 
@@ -129,60 +139,6 @@ func (f *Found) add(records []Record) {
 	room := min(len(records), mostRecords-len(f.Records))
 	f.Records = append(f.Records, records[:room]...)
 	f.LeftOff += len(records) - room
-}
-
-// reading is one partition's records on their way.
-type reading struct {
-	search    *Search
-	found     *Found
-	partition int
-	records   []Record               // of the step under way
-	anchors   map[schema.Stream]bool // whether nothing earlier can be looked for
-}
-
-// anchored reports whether nothing before what was read can be looked for: there
-// is an anchor of each stream that was seen.
-func (r *reading) anchored() bool {
-	for _, anchored := range r.anchors {
-		if !anchored {
-			return false
-		}
-	}
-	return len(r.anchors) > 0
-}
-
-// take looks at one record.
-func (r *reading) take(rec *publisher.Record) error {
-	if r.search.Passed != nil {
-		r.search.Passed()
-	}
-	if string(rec.Key) != r.search.GroupID {
-		return nil
-	}
-	e, err := schema.Decode(rec.Value)
-	if err != nil {
-		return nil // not an event: audit says so
-	}
-	stream := e.Stream()
-	if !r.search.stream(stream) {
-		r.found.other(r.search, stream)
-		return nil
-	}
-	marks, err := schema.ParseHeaders(headersOf(rec))
-	if err != nil {
-		return nil // as above
-	}
-	seen := recordOf(rec, r.partition, e, marks)
-	if r.search.asks(e) {
-		r.records = append(r.records, seen)
-	}
-	seq, sequenced := e.Sequence()
-	moved := sequenced && marks.Order != schema.Late
-	r.anchors[stream] = r.anchors[stream] || moved && seq <= r.search.Seq
-	if sequenced {
-		r.found.near(r.search.Seq, seen)
-	}
-	return nil
 }
 
 // near keeps the nearest numbers, and those that say that the number is missing.

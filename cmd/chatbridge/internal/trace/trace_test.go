@@ -92,7 +92,7 @@ func answer(t *testing.T, m *memory, s Search, with func(*Evidence)) *Answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := Evidence{Question: s.Question, Found: f}
+	e := Evidence{Question: s.Question, SpoolRead: true, Found: f, LettersRead: true}
 	if with != nil {
 		with(&e)
 	}
@@ -226,7 +226,7 @@ func TestJudge(t *testing.T) {
 		"before the first":    {in(0, 6), nil, Missing, "begins with 6"},
 		"before what is left": {in(10, 6), nil, Unknown, "what is before that cannot be said"},
 		"neighbours":          {in(0, 4, 6), nil, Missing, "the hole 5"},
-		"never seen":          {in(0), nil, Missing, "Is the group's id right?"},
+		"never seen":          {in(0), nil, Missing, "nothing of this stream was ever published"},
 		"an empty rest":       {in(10), nil, Unknown, "part of the topic"},
 		"dead letter":         {in(0, 4), func(e *Evidence) { e.Letters = []Letter{{Reason: "too-large-for-topic", Detail: "no", Offset: 3}} }, DeadLetter, "It is in the dead-letter topic at partition 0, offset 3: too-large-for-topic (no)."},
 		"likely":              {in(0, 4), func(e *Evidence) { e.Letters = []Letter{{Reason: "not-json", Likely: true}} }, DeadLetter, "It is most likely in"},

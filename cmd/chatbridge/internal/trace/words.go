@@ -20,14 +20,49 @@ func published(records []Record) string {
 	return text + "."
 }
 
-func held(h *Held) string {
-	if h.Restart {
-		return fmt.Sprintf("Held for %s more at most: its number is below the mark and its time newer, so the group may have been made anew; its neighbour would show it.", seconds(h.LeavesIn))
+func (e *Evidence) held(h *Held) string {
+	wait := fmt.Sprintf("for %s more at most", seconds(h.LeavesIn))
+	if len(e.Sink) > 0 {
+		wait = fmt.Sprintf("until publishing goes on (%s)", strings.Join(e.Sink, "; "))
+		if h.LeavesIn > 0 {
+			wait = fmt.Sprintf("for %s more, and %s", seconds(h.LeavesIn), wait)
+		}
 	}
-	if len(h.WaitsFor) == 0 {
-		return fmt.Sprintf("Held for its order, for %s more.", seconds(h.LeavesIn))
+	switch {
+	case h.Restart:
+		return fmt.Sprintf("Held %s: its number is below the mark and its time newer, so the group may have been made anew; its neighbour would show it.", wait)
+	case len(h.WaitsFor) == 0:
+		return fmt.Sprintf("Held for its order, %s.", wait)
+	default:
+		return fmt.Sprintf("Held %s: it waits for %s.", wait, Ranges(h.WaitsFor))
 	}
-	return fmt.Sprintf("Held for %s more at most: it waits for %s.", seconds(h.LeavesIn), Ranges(h.WaitsFor))
+}
+
+// sentence says where the bridge published it, and what is wrong with that.
+func (l *Last) sentence(but string) string {
+	where := fmt.Sprintf("offset %d", l.Offset)
+	if l.Partition != nil {
+		where = fmt.Sprintf("partition %d, %s", *l.Partition, where)
+	}
+	return fmt.Sprintf("The bridge published it at %s, at %s; %s.", where, stamp(l.At), but)
+}
+
+// notRead says which places a message may be at for all that is known, and what
+// to do.
+func notRead(places []Place) string {
+	names := make([]string, len(places))
+	for i, p := range places {
+		names[i] = "the " + string(p)
+	}
+	text, verb := names[0], "was"
+	if last := len(names) - 1; last > 0 {
+		text, verb = strings.Join(names[:last], ", ")+" and "+names[last], "were"
+	}
+	text = fmt.Sprintf("T%s, where it may be, %s not read", text[1:], verb)
+	if places[0] == InSpool {
+		return text + ": run this as the bridge's user, with its configuration, where its spool is; the notes say what else."
+	}
+	return text + "; the notes say why."
 }
 
 func (e *Evidence) stored(m *Message) string {
@@ -37,6 +72,8 @@ func (e *Evidence) stored(m *Message) string {
 		text = fmt.Sprintf("Stored in the spool at position %d since %s; it cannot be read (%s) and goes to the dead-letter topic", d.Position, stamp(d.ReceivedAt), d.Unreadable)
 	}
 	switch {
+	case e.Refused != "":
+		return text + "; whether the bridge publishes is not known, for it did not tell: " + e.Refused + "."
 	case !e.Alive:
 		return text + ": no bridge answers; it is published when the bridge runs."
 	case len(e.Sink) > 0:
@@ -69,13 +106,26 @@ func (h Hole) String() string {
 
 // Ranges writes holes one behind the other, the first few of them.
 func Ranges(holes []Hole) string {
-	const most = 5
-	var parts []string
-	for _, h := range holes[:min(len(holes), most)] {
-		parts = append(parts, h.String())
+	parts := make([]string, len(holes))
+	for i, h := range holes {
+		parts[i] = h.String()
 	}
-	text := strings.Join(parts, ", ")
-	if n := len(holes) - most; n > 0 {
+	return few(parts)
+}
+
+// Numbers writes numbers as Ranges does.
+func Numbers(list []uint64) string {
+	parts := make([]string, len(list))
+	for i, n := range list {
+		parts[i] = fmt.Sprint(n)
+	}
+	return few(parts)
+}
+
+func few(parts []string) string {
+	const most = 5
+	text := strings.Join(parts[:min(len(parts), most)], ", ")
+	if n := len(parts) - most; n > 0 {
 		text += fmt.Sprintf(" and %d more", n)
 	}
 	return cmp.Or(text, "none")
