@@ -96,7 +96,7 @@ func TestUsageErrorsSayWhatToDo(t *testing.T) {
 		"spool dump --count many", "spool dump --count -1", "spool stat --dir x -c y.yaml", "spool stat --dir", "completion", "completion tcsh", "version x",
 		"config print --set kafka.topic", "topics apply --timeout soon", "topics",
 		"trace-message", "trace-message --group g", "trace-message --group g --seq -1", "trace-message --group g --seq 1 --from never",
-		"trace-message --group g --seq 1 --grown-from 0", "status --url localhost:9090", "doctor now",
+		"trace-message --group g --seq 1 --grown-from 0", "status --url localhost:9090", "status --timeout 0s", "doctor --timeout -1s", "doctor now",
 	} {
 		r := s.add(t, fake{}, strings.Fields(line)...)
 		if r.code != exitUsage || r.stdout != "" {
