@@ -57,10 +57,18 @@ type operator struct {
 	client   http.Client
 }
 
+// check looks at what is wrong whatever the configuration says.
+func (f *operatorFlags) check() error {
+	if f.timeout <= 0 {
+		return usagef("--timeout must be more than 0, such as %s, but is %s", defaultOperatorTimeout, f.timeout)
+	}
+	return nil
+}
+
 // open says who is asked, and how. Nothing is asked yet.
 func (f *operatorFlags) open(settings *bridge.Settings) (*operator, error) {
-	if f.timeout <= 0 {
-		return nil, usagef("--timeout must be more than 0, such as %s, but is %s", defaultOperatorTimeout, f.timeout)
+	if err := f.check(); err != nil {
+		return nil, err
 	}
 	cfg := &settings.Config.Ops
 	o := &operator{user: ops.User, timeout: f.timeout}
@@ -158,6 +166,9 @@ const mostAnswer = 16 << 20
 // errNotAnswering is what get's error wraps where nothing answers at all.
 var errNotAnswering = errors.New("no bridge answers")
 
+// errInTime is what it wraps where something is there, and does not answer.
+var errInTime = fmt.Errorf("%w in time", errNotAnswering)
+
 // get asks for a path and reads the answer into v, and returns it as it came.
 func (o *operator) get(ctx context.Context, path string, query url.Values, v any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
@@ -192,7 +203,7 @@ func (o *operator) get(ctx context.Context, path string, query url.Values, v any
 // unreachable says what to look at where no answer came.
 func (o *operator) unreachable(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%w in time at %s: is it hanging, or is --timeout too short?", errNotAnswering, o.base)
+		return fmt.Errorf("%w at %s: is it hanging, or is --timeout too short?", errInTime, o.base)
 	}
 	var unknown *tls.CertificateVerificationError
 	if errors.As(err, &unknown) {
