@@ -36,7 +36,7 @@ const defaultOperatorTimeout = 5 * time.Second
 // register gives cmd the flags.
 func (f *operatorFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "url", "", "the operator's listener, such as `http://127.0.0.1:9090`, in place of ops.listen; it may hold user:password@")
+	flags.StringVar(&f.url, "url", "", "the listener, `http://127.0.0.1:9090` or with user:password@, in place of ops.listen")
 	flags.StringVar(&f.passwordFile, "password-file", "", "`file` with the listener's password, in place of ops.password_file")
 	flags.StringVar(&f.caFile, "ca-file", "", "`file` with the authority (PEM) that vouches for the listener")
 	flags.StringVar(&f.certFile, "cert-file", "", "`file` with a certificate (PEM) that opens the listener; with --key-file")
