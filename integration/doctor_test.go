@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -40,7 +42,7 @@ func doctor(t *testing.T, b *bridge, args ...string) *diagnosed {
 		if rank[f.Level] > rank[d.level[f.Check]] {
 			d.level[f.Check] = f.Level
 		}
-		if f.Level == "fail" && f.Do == "" && !strings.Contains(f.Found, ";") {
+		if (f.Level == "ok") != (f.Do == "") {
 			t.Errorf("doctor does not say what to do: %+v", f)
 		}
 	}
@@ -58,7 +60,7 @@ func doctor(t *testing.T, b *bridge, args ...string) *diagnosed {
 // finds requires one finding to be as bad as that, and to say something.
 func (d *diagnosed) finds(t *testing.T, check, level, says string) {
 	t.Helper()
-	if d.level[check] != level || !strings.Contains(d.text, says) || (d.code == 1) != strings.Contains(fmt.Sprint(d.level), "fail") {
+	if d.level[check] != level || !strings.Contains(d.text, says) || (d.code != 0) != strings.Contains(fmt.Sprint(d.level), "fail") {
 		t.Errorf("doctor: exit %d and\n%s\nwant %s %s: … %s …", d.code, d.text, level, check, says)
 	}
 }
@@ -118,8 +120,85 @@ func TestADiagnosisOfAHealthyBridge(t *testing.T) {
 	b.signal(os.Interrupt)
 	b.exit()
 	d = doctor(t, b)
-	d.finds(t, "port http.listen", "ok", "is free")
-	d.finds(t, "signature", "ok", "no bridge runs here")
+	d.finds(t, "port http.listen", "ok", "is free: no bridge runs here")
+	d.finds(t, "signature", "ok", "no bridge answers here")
+}
+
+// TestADiagnosisNeverEndsABridge: one that runs with another configuration, or that
+// hangs, is known for a bridge, and nobody is told to end it.
+func TestADiagnosisNeverEndsABridge(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, nowhere())
+	own := slices.Clone(b.set)
+	diagnose := func(check, says string, set ...string) {
+		t.Helper()
+		b.set = append(slices.Clone(own), set...)
+		d := doctor(t, b, "--timeout", "1s")
+		d.finds(t, check, "fail", says)
+		if !strings.Contains(d.text, "see chatbridge status") || strings.Contains(d.text, "end it") {
+			t.Errorf("doctor --set %q:\n%s", set, d.text)
+		}
+	}
+	cert := newAuthority(t, "the test").issue("bridge", "127.0.0.1", time.Now().Add(time.Hour))
+	dir := newDir(t, "certificates")
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, text := range map[string]string{certFile: cert.cert, keyFile: cert.key} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	diagnose("port http.listen", "with another configuration", "http.tls.cert_file="+certFile, "http.tls.key_file="+keyFile)
+	diagnose("port ops.listen", "with another configuration", "ops.tls.cert_file="+certFile, "ops.tls.key_file="+keyFile)
+	diagnose("port http.listen", "not at http.path", "http.path=/elsewhere")
+	taken := strings.TrimPrefix(b.ops, "http://")
+	diagnose("port http.listen", "with another configuration", "http.listen="+taken, fmt.Sprintf("ops.listen=127.0.0.1:%d", freePort(t)))
+	b.set = append(slices.Clone(own), fmt.Sprintf("http.listen=127.0.0.1:%d", freePort(t)))
+	doctor(t, b, "--timeout", "1s").finds(t, "port http.listen", "warn", "is free, and yet a bridge runs here")
+
+	b.signal(syscall.SIGSTOP)
+	t.Cleanup(func() { b.signal(syscall.SIGCONT) })
+	b.set = own
+	d := doctor(t, b, "--timeout", "1s")
+	d.finds(t, "port http.listen", "fail", "if it is chatbridge, it hangs")
+	d.finds(t, "port ops.listen", "fail", "restart it")
+}
+
+// TestADiagnosisWhereNoBridgeRuns: that is fine as long as nothing waits for one (P1).
+func TestADiagnosisWhereNoBridgeRuns(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, nowhere())
+	say(t, b, "group", 1, 1)
+	say(t, b, "group", 2, 2)
+	b.kill()
+	doctor(t, b, "--timeout", "1s").finds(t, "port http.listen", "warn", "no bridge runs here, and 2 records wait in the spool")
+}
+
+// TestADiagnosisOfAFaultyConfiguration: each fault is a line, and what can be checked
+// all the same is.
+func TestADiagnosisOfAFaultyConfiguration(t *testing.T) {
+	t.Parallel()
+	kafka := sharedKafka(t)
+	b := newBridge(t, kafka, "ops.password_file=nowhere", "http.tls.cert_file=no-cert.pem", "http.tls.key_file=no-key.pem")
+	d := doctor(t, b)
+	d.finds(t, "configuration", "fail", "ops.password_file")
+	d.finds(t, "configuration", "fail", "http.tls")
+	d.finds(t, "spool", "ok", "serve makes it")
+	d.finds(t, "port ops.listen", "ok", "is free")
+	if d.code != 2 || d.level["kafka"] == "fail" || !strings.Contains(d.text, "can be used") {
+		t.Errorf("doctor: exit %d\n%s\nwant 2, and Kafka looked at", d.code, d.text)
+	}
+
+	b = newBridge(t, kafka, "kafka.sasl.mechanism=plain", "kafka.sasl.username=bridge", "kafka.sasl.password_file=nowhere")
+	d = doctor(t, b)
+	d.finds(t, "kafka", "warn", "not checked")
+	d.finds(t, "signature", "ok", "no bridge answers here")
+
+	b.config = filepath.Join(newDir(t, "nothing"), "chatbridge.yaml")
+	d = doctor(t, b)
+	d.finds(t, "configuration", "fail", "no such file")
+	if d.code != 2 || len(d.level) != 1 {
+		t.Errorf("doctor without its configuration: exit %d\n%s", d.code, d.text)
+	}
 }
 
 // TestADiagnosisOfBrokenOnes: each set-up is broken for real, and doctor says where.

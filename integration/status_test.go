@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -39,7 +40,19 @@ func TestStatusOfALiveBridge(t *testing.T) {
 	kafka.start()
 	kafka.answers()
 	eventually(t, "status says that all is well", func() error { return status(0, "good") })
+	for _, part := range []string{"Ingest", "Spool", "Disk", "Relay", "Kafka"} {
+		if stdout, _, _ := run(t, append([]string{"status"}, b.settings()...)...); !strings.Contains(stdout, "\n"+part+" ") {
+			t.Errorf("status does not show %s:\n%s", part, stdout)
+		}
+	}
+	withPassword := strings.Replace(b.ops, "http://", "http://operator:"+url.PathEscape("a long password of the tests")+"@", 1)
+	if stdout, stderr, code := run(t, "status", "--url", withPassword); code != 0 {
+		t.Errorf("status with the password in the URL: exit %d, %s%s", code, stdout, stderr)
+	}
 	b.kill()
+	if stdout, _, code := run(t, append([]string{"status", "--json"}, b.settings()...)...); code != 1 || !strings.Contains(stdout, `"sentence": "no bridge answers at `) {
+		t.Errorf("status --json of a bridge that is gone: exit %d, %s", code, stdout)
+	}
 	if _, stderr, code := run(t, append([]string{"status"}, b.settings()...)...); code != 1 || !strings.Contains(stderr, "is serve running") {
 		t.Errorf("status of a bridge that is gone: exit %d, %s", code, stderr)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -32,22 +33,27 @@ spool, which is removed again. A running bridge is sent requests that it does no
 a console's check, and for each token one that is signed and empty.
 
 The clock is compared with --time-server, and with the times at which Tencent says that
-the newest events occurred. The exit code is 1 where a line is fail, and 2 where the
-configuration is wrong.`,
+the newest events occurred. Where the configuration has faults, each is a line, and what
+does not need the faulty section is checked all the same.
+
+The exit code is 1 where a line is fail, and 2 where the configuration is wrong.`,
 		Example: `  chatbridge doctor -c chatbridge.yaml
   chatbridge doctor -c chatbridge.yaml --time-server https://www.tencentcloud.com --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := config.load(env, nil)
+			if err := operator.check(); err != nil {
+				return err
+			}
+			settings, err := config.read(env, nil)
 			if err != nil {
 				return err
 			}
 			d := doctor{env: env, cfg: &settings.Config, timeServer: timeServer, patience: operator.timeout}
-			if d.operator, err = operator.open(settings); err != nil {
-				return err
+			if !d.configuration(settings, config.overlooked()) {
+				return d.report(asJSON)
 			}
-			for _, w := range settings.Warnings() {
-				d.warn("configuration", "%s", w)
+			if d.operator, err = operator.open(settings); err != nil && !d.faulty("ops") {
+				return err
 			}
 			return d.run(cmd.Context(), asJSON)
 		},
@@ -63,12 +69,13 @@ configuration is wrong.`,
 type doctor struct {
 	env        *environment
 	cfg        *bridge.Config
-	operator   *operator
+	operator   *operator // nil where a fault in the section ops keeps it from being asked
 	timeServer string
 	patience   time.Duration
 
-	alive    bool // a bridge of this configuration answers here
-	events   bool // the events topic is there
+	faults   []string // the keys of what is wrong with the configuration; "" for a source as such
+	alive    bool     // a bridge of this configuration answers here
+	events   bool     // the events topic is there
 	findings []diagnosis
 }
 
@@ -106,19 +113,35 @@ func (d *doctor) add(level publisher.Level, check, found string) *diagnosis {
 // do says what to do about the finding.
 func (f *diagnosis) do(format string, args ...any) { f.Do = fmt.Sprintf(format, args...) }
 
-// run makes all checks, and prints what they found.
+// run makes all checks, and prints what they found. A check that a fault of the
+// configuration makes pointless says so.
 func (d *doctor) run(ctx context.Context, asJSON bool) error {
-	if len(d.findings) == 0 {
-		d.ok("configuration", "it has no fault")
-	}
-	for _, check := range []func(context.Context){
-		d.ports, d.disk, d.certificates, d.checkKafka, d.clock, d.signatures,
+	for _, check := range []struct {
+		name, section string
+		look          func(context.Context)
+	}{
+		{"port", "", d.ports},
+		{"spool", "spool", d.disk},
+		{"certificates", "", d.certificates},
+		{"kafka", "kafka", d.checkKafka},
+		{"clock", "", d.clock},
+		{"signature", "apps", d.signatures},
 	} {
-		check(ctx)
+		if check.section != "" && d.faulty(check.section) {
+			d.notChecked(check.name, check.section)
+			continue
+		}
+		check.look(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
+	return d.report(asJSON)
+}
+
+// report prints the findings. A fault of the configuration is exit code 2, another
+// one 1.
+func (d *doctor) report(asJSON bool) error {
 	failed := slices.ContainsFunc(d.findings, func(f diagnosis) bool { return f.Level == publisher.LevelFail })
 	var err error
 	if asJSON {
@@ -126,10 +149,15 @@ func (d *doctor) run(ctx context.Context, asJSON bool) error {
 	} else {
 		err = d.write()
 	}
-	if err == nil && failed {
-		err = errFinding
+	switch {
+	case err != nil:
+		return err
+	case len(d.faults) > 0:
+		return errFaultsShown
+	case failed:
+		return errFinding
 	}
-	return err
+	return nil
 }
 
 // write prints a line for each finding.
@@ -167,7 +195,9 @@ func (d *doctor) checkKafka(ctx context.Context) {
 		case f.Level == publisher.LevelOK:
 			good++
 		default:
-			d.add(f.Level, where, withCause(f))
+			found, do := advice(f.Sentence)
+			d.add(f.Level, where, withCause(publisher.Finding{Sentence: found, Cause: f.Cause})).
+				do("%s", cmp.Or(do, kafkaAdvice(f.What)))
 			usable = usable && (f.What != "reachable" || f.Level != publisher.LevelFail)
 		}
 		d.events = d.events || f.Level == publisher.LevelOK && f.What == "exists" && f.Topic == d.cfg.Kafka.Topic
@@ -175,4 +205,22 @@ func (d *doctor) checkKafka(ctx context.Context) {
 	if usable {
 		d.ok("kafka", "%s; %s found as it should be", reachable, plural(int64(good), "more thing"))
 	}
+}
+
+// kafkaAdvice is what to do about a finding whose sentence leaves that to the reader.
+func kafkaAdvice(what string) string {
+	switch what {
+	case "in-sync":
+		return "bring the brokers that hold it up"
+	case "min.insync.replicas":
+		return "add replicas, or lower min.insync.replicas"
+	}
+	return "see chatbridge topics check"
+}
+
+// advice cuts a sentence into what was found and, behind the first semicolon, what
+// to do about it: so are the sentences made that say what is wrong.
+func advice(sentence string) (found, do string) {
+	found, do, _ = strings.Cut(sentence, "; ")
+	return found, do
 }

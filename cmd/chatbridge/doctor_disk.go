@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -23,6 +24,9 @@ const (
 func (d *doctor) disk(ctx context.Context) {
 	dir := filepath.Clean(d.cfg.Spool.Dir)
 	place, err := spool.LookAt(dir)
+	if err == nil && !place.Exists {
+		err = tryFolder(place.Beside)
+	}
 	if err != nil {
 		d.fail("spool", "the spool cannot be written: %v", err).
 			do("give spool.dir (%s) to the user that serve runs as, or name another directory", dir)
@@ -31,6 +35,27 @@ func (d *doctor) disk(ctx context.Context) {
 	stat := d.spool(dir, place)
 	d.room(dir, place, stat)
 	d.speed(ctx, place)
+}
+
+// tryFolder makes a folder in dir, and removes it: not each file system that may be
+// written to, as far as its rights say, takes one.
+func tryFolder(dir string) error {
+	name, err := os.MkdirTemp(dir, ".chatbridge-doctor-*")
+	if err != nil {
+		return err
+	}
+	return os.Remove(name)
+}
+
+// unsettled counts the records that wait in the spool for a bridge; 0 where that
+// cannot be read, which is said of the spool.
+func (d *doctor) unsettled() int64 {
+	dir := filepath.Clean(d.cfg.Spool.Dir)
+	stat, err := spool.Inspect(dir)
+	if err != nil || settleStat(dir, &stat) != nil {
+		return 0
+	}
+	return stat.Records
 }
 
 // spool looks at the spool itself.

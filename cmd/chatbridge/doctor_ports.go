@@ -2,170 +2,165 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
+	"strings"
 	"syscall"
-
-	"github.com/chatbridge/chatbridge/cmd/chatbridge/internal/simulate"
-	"github.com/chatbridge/chatbridge/schema"
 )
+
+// port is one of the addresses that a bridge listens on.
+type port struct {
+	key, address string
+	ask          func(context.Context) holder // who has it
+	err          error                        // of listening there
+	holder       holder                       // where it is taken
+}
+
+// holder is who has a port.
+type holder struct {
+	ours   bool   // a bridge of this configuration
+	bridge bool   // a bridge, by the way it answers
+	hangs  bool   // it takes a connection, and answers nothing
+	says   string // its answer
+}
+
+func (p *port) taken() bool { return errors.Is(p.err, syscall.EADDRINUSE) }
 
 // ports looks whether both addresses can be listened on, or are held by a bridge.
+// They are judged together: one can say who has the other.
 func (d *doctor) ports(ctx context.Context) {
-	d.port("http.listen", d.cfg.HTTP.Listen, func() (bool, string) {
-		answer, err := d.call(ctx, nil)
-		return err == nil && answer.Status == http.StatusOK, d.explain(answer, err)
-	}, func() { d.alive = true })
-	d.port("ops.listen", d.cfg.Ops.Listen, func() (bool, string) {
-		s, _, err := d.operator.status(ctx)
-		if err != nil {
-			return false, err.Error()
-		}
-		return true, "chatbridge " + s.Version
-	}, func() {})
-}
-
-// port looks at one address. holder asks who has it.
-func (d *doctor) port(key, address string, holder func() (ours bool, who string), held func()) {
-	check := "port " + key
-	listener, err := net.Listen("tcp", address)
-	switch {
-	case err == nil:
-		_ = listener.Close() // it was only tried
-		d.ok(check, "%s is free", address)
-	case !errors.Is(err, syscall.EADDRINUSE):
-		d.fail(check, "%v", err).do("set %s to an address of this machine and a port that this user may listen on", key)
-	default:
-		if ours, who := holder(); ours {
-			held()
-			d.ok(check, "%s is held by a bridge that runs (%s)", address, who)
-		} else {
-			d.fail(check, "%s is held by something that does not answer as a bridge of this configuration: %s", address, who).
-				do("find it with ss -ltnp and end it, or set %s to another port", key)
-		}
-	}
-}
-
-// callbackAnswer is what a bridge answers to a callback.
-type callbackAnswer struct {
-	Status       int `json:"-"`
-	ActionStatus string
-	ErrorInfo    string
-}
-
-// errNoPort says that http.listen takes any port.
-var errNoPort = errors.New("http.listen takes any free port")
-
-// call posts an empty callback to the bridge on this machine: nothing is stored
-// of it, whatever the query says.
-func (d *doctor) call(ctx context.Context, query url.Values) (a callbackAnswer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, d.patience)
-	defer cancel()
-	address, err := reachable(d.cfg.HTTP.Listen)
-	if err != nil {
-		return a, errNoPort
-	}
-	scheme, transport := "http", &http.Transport{DisableKeepAlives: true}
-	if cert := d.cfg.HTTP.TLS.CertFile; cert != "" {
-		scheme, transport.TLSClientConfig = "https", knownBy(cert)
-	}
-	at := url.URL{Scheme: scheme, Host: address, Path: d.cfg.HTTP.Path, RawQuery: query.Encode()}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), http.NoBody)
-	if err != nil {
-		return a, err
-	}
-	client := http.Client{Transport: transport}
-	response, err := client.Do(request)
-	if err != nil {
-		var wrapped *url.Error // which would say http.path and the query
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err
-		}
-		return a, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	if err != nil {
-		return a, err
-	}
-	a.Status = response.StatusCode
-	if err := json.Unmarshal(body, &a); err != nil || a.ActionStatus == "" {
-		return a, errors.New("its answer is not a callback's: " + response.Status)
-	}
-	return a, nil
-}
-
-// explain says in words what was answered.
-func (d *doctor) explain(a callbackAnswer, err error) string {
-	switch {
-	case err != nil:
-		return err.Error()
-	case a.Status == http.StatusNotFound:
-		return "a bridge answers there, but not at http.path: it runs with another configuration"
-	case a.Status == http.StatusOK:
-		return "it answers a console's check"
-	default:
-		return strconv.Itoa(a.Status) + " " + a.ErrorInfo
-	}
-}
-
-// The specification's example of a signature.
-const (
-	exampleToken = "xxxxyyyy"
-	exampleTime  = 1669872112
-	exampleSign  = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061"
-)
-
-// signatures tries each app's tokens on the bridge that runs, and says of what
-// cannot be tried that it is computed as the specification's example is.
-func (d *doctor) signatures(ctx context.Context) {
-	if simulate.Sign(exampleToken, exampleTime) != exampleSign {
-		d.fail("signature", "the specification's example comes out otherwise").do("use another build of chatbridge")
-		return
-	}
-	tried, tokens := 0, 0
-	for _, app := range d.cfg.Apps {
-		all, err := app.ReadTokens()
-		if err != nil {
-			d.fail("signature", "app %d: %v", app.SDKAppID, err).do("put apps.tokens_file right")
+	callbacks := &port{key: "http.listen", address: d.cfg.HTTP.Listen, ask: d.askCallbacks}
+	page := &port{key: "ops.listen", address: d.cfg.Ops.Listen, ask: d.askOperator}
+	runs := false
+	for _, p := range []*port{callbacks, page} {
+		if d.faulty(p.key) {
 			continue
 		}
-		tokens += len(all)
-		if len(all) == 0 {
-			d.warn("signature", "app %d has no token: anybody can send callbacks for it", app.SDKAppID).
-				do("set a token in the chat console and in apps.tokens")
+		listener, err := net.Listen("tcp", p.address)
+		if p.err = err; err == nil {
+			_ = listener.Close() // it was only tried
 		}
-		for i, token := range all {
-			if d.alive && d.token(ctx, app.SDKAppID, i, token) {
-				tried++
-			}
+		if p.taken() {
+			p.holder = p.ask(ctx)
 		}
+		runs = runs || p.holder.ours || p.holder.bridge
 	}
+	d.alive = callbacks.holder.ours
+	var waits int64
+	if !runs && !callbacks.holder.hangs && !page.holder.hangs {
+		waits = d.unsettled()
+	}
+	d.port(callbacks, runs, waits)
+	d.port(page, runs, 0)
+}
+
+// port says what became of one address. runs says that a bridge answers here, there
+// or at the other; waits is how many records wait for one.
+func (d *doctor) port(p *port, runs bool, waits int64) {
+	check := "port " + p.key
 	switch {
-	case tokens > 0 && !d.alive:
-		d.ok("signature", "the specification's example comes out right; no bridge runs here to try the %s on", plural(int64(tokens), "token"))
-	case tried > 0:
-		d.ok("signature", "the specification's example comes out right, and the bridge takes what %s of %d signed", plural(int64(tried), "token"), tokens)
+	case d.faulty(p.key):
+		d.notChecked(check, p.key)
+	case p.err == nil && strings.HasSuffix(p.address, ":0"):
+		d.ok(check, "%s takes any port that is free; a bridge that runs cannot be found there", p.address)
+	case p.err == nil && runs:
+		d.warn(check, "%s is free, and yet a bridge runs here", p.address).do("%s", otherBridge)
+	case p.err == nil && waits > 0:
+		d.warn(check, "%s is free: no bridge runs here, and %s in the spool for one", p.address, wait(waits)).do("start chatbridge serve")
+	case p.err == nil:
+		d.ok(check, "%s is free: no bridge runs here", p.address)
+	case !p.taken():
+		d.fail(check, "%v", p.err).do("set %s to an address of this machine and a port that this user may listen on", p.key)
+	case p.holder.ours:
+		d.ok(check, "%s is held by a bridge that runs (%s)", p.address, p.holder.says)
+	case runs:
+		d.fail(check, "%s is held, and not by a bridge that answers as one of this configuration: %s", p.address, p.holder.says).do("%s", otherBridge)
+	case p.holder.hangs:
+		d.fail(check, "%s is held by something that takes a connection and does not answer: %s", p.address, p.holder.says).
+			do("see with ss -ltnp what it is: if it is chatbridge, it hangs: see chatbridge status, and restart it; else set %s to another port", p.key)
+	default:
+		d.fail(check, "%s is held by something that does not answer as a bridge of this configuration: %s", p.address, p.holder.says).
+			do("find it with ss -ltnp; it is no bridge: end it, or set %s to another port", p.key)
 	}
 }
 
-// token signs an empty callback and sends it. A bridge that takes the signature
-// refuses the empty body, and stores nothing.
-func (d *doctor) token(ctx context.Context, app uint64, index int, token string) bool {
-	now := d.env.now().Unix()
-	answer, err := d.call(ctx, url.Values{
-		"SdkAppid": {strconv.FormatUint(app, 10)}, "CallbackCommand": {schema.CommandAfterSend}, "contenttype": {"json"},
-		"RequestTime": {strconv.FormatInt(now, 10)}, "Sign": {simulate.Sign(token, now)},
-	})
-	if err == nil && answer.Status == http.StatusBadRequest {
-		return true
+// otherBridge is what to do about a bridge that is not as this configuration has it.
+const otherBridge = "it is a bridge with another configuration, or it hangs: see chatbridge status; restart it"
+
+// wait is how many records wait.
+func wait(records int64) string {
+	if records == 1 {
+		return "1 record waits"
 	}
-	d.fail("signature", "app %d, token %d: the bridge that runs refuses what it signed: %s", app, index+1, d.explain(answer, err)).
-		do("restart serve if it was started with another configuration, and check the clock")
+	return plural(records, "record") + " wait"
+}
+
+// askCallbacks asks who has http.listen. One that does not answer as configured is
+// asked in ways that each bridge understands, whatever its path and certificate.
+func (d *doctor) askCallbacks(ctx context.Context) holder {
+	answer, err := d.call(ctx, nil)
+	h := holder{
+		ours: err == nil && answer.Status == http.StatusOK, bridge: err == nil, hangs: errors.Is(err, context.DeadlineExceeded),
+		says: d.explain(answer, err),
+	}
+	if !h.bridge && !h.hangs {
+		h.bridge = d.isBridge(ctx, d.cfg.HTTP.Listen)
+	}
+	return h
+}
+
+// askOperator asks who has ops.listen, in the same way.
+func (d *doctor) askOperator(ctx context.Context) (h holder) {
+	if d.operator == nil {
+		h.says = "it could not be asked for its status, as the section ops of the configuration has a fault"
+	} else {
+		s, _, err := d.operator.status(ctx)
+		if err == nil {
+			return holder{ours: true, bridge: true, says: "chatbridge " + strings.TrimPrefix(s.Version, "chatbridge ")}
+		}
+		h = holder{hangs: errors.Is(err, errInTime), says: err.Error()}
+	}
+	if !h.hangs {
+		h.bridge = d.isBridge(ctx, d.cfg.Ops.Listen)
+	}
+	return h
+}
+
+// isBridge says whether what listens there does what each bridge does to everybody,
+// at one of its listeners, with TLS or without: it refuses an empty callback in its
+// own words, or says that it lives. Whose certificate it shows does not matter: nothing
+// is confided to it.
+func (d *doctor) isBridge(ctx context.Context, listen string) bool {
+	address, err := reachable(listen)
+	if err != nil {
+		return false
+	}
+	for scheme, trusting := range map[string]*tls.Config{"http": nil, "https": {InsecureSkipVerify: true}} { //nolint:gosec // as said above
+		if _, err := d.post(ctx, url.URL{Scheme: scheme, Host: address, Path: "/"}, trusting); err == nil || d.lives(ctx, scheme+"://"+address, trusting) {
+			return true
+		}
+	}
 	return false
+}
+
+// lives says whether the listener for the operator answers there.
+func (d *doctor) lives(ctx context.Context, base string, trusting *tls.Config) bool {
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/livez", nil)
+	if err != nil {
+		return false
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trusting}}
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64))
+	return err == nil && response.StatusCode == http.StatusOK && string(body) == "ok\n"
 }

@@ -36,7 +36,7 @@ const defaultOperatorTimeout = 5 * time.Second
 // register gives cmd the flags.
 func (f *operatorFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "url", "", "the operator's listener, such as `http://127.0.0.1:9090`, in place of ops.listen")
+	flags.StringVar(&f.url, "url", "", "the listener, `http://127.0.0.1:9090` or with user:password@, in place of ops.listen")
 	flags.StringVar(&f.passwordFile, "password-file", "", "`file` with the listener's password, in place of ops.password_file")
 	flags.StringVar(&f.caFile, "ca-file", "", "`file` with the authority (PEM) that vouches for the listener")
 	flags.StringVar(&f.certFile, "cert-file", "", "`file` with a certificate (PEM) that opens the listener; with --key-file")
@@ -50,16 +50,28 @@ func (f *operatorFlags) register(cmd *cobra.Command) {
 
 // operator asks a running bridge at its operator's listener.
 type operator struct {
-	base     *url.URL
+	base     *url.URL // without what opens it: it is shown
+	user     string
 	password string
 	timeout  time.Duration
 	client   http.Client
 }
 
+// check looks at what is wrong whatever the configuration says.
+func (f *operatorFlags) check() error {
+	if f.timeout <= 0 {
+		return usagef("--timeout must be more than 0, such as %s, but is %s", defaultOperatorTimeout, f.timeout)
+	}
+	return nil
+}
+
 // open says who is asked, and how. Nothing is asked yet.
 func (f *operatorFlags) open(settings *bridge.Settings) (*operator, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	cfg := &settings.Config.Ops
-	o := &operator{timeout: f.timeout}
+	o := &operator{user: ops.User, timeout: f.timeout}
 	transport := &http.Transport{DisableKeepAlives: true} // no proxy: what is asked is near
 	o.client = http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	var err error
@@ -69,11 +81,20 @@ func (f *operatorFlags) open(settings *bridge.Settings) (*operator, error) {
 	if transport.TLSClientConfig, err = f.secured(cfg); err != nil {
 		return nil, err
 	}
-	o.password, err = f.readPassword(cfg)
-	return o, err
+	if o.password, err = f.readPassword(cfg); err != nil {
+		return nil, err
+	}
+	// What the URL says is nearer than the configuration, a flag of its own nearer still.
+	if given := o.base.User; given != nil {
+		o.base.User, o.user = nil, given.Username()
+		if password, ok := given.Password(); ok && f.passwordFile == "" {
+			o.password = password
+		}
+	}
+	return o, nil
 }
 
-// where is the listener's address.
+// where is the listener's address, with the user and the password that --url has.
 func (f *operatorFlags) where(cfg *bridge.OpsConfig) (*url.URL, error) {
 	if f.url == "" {
 		scheme := "http"
@@ -84,13 +105,17 @@ func (f *operatorFlags) where(cfg *bridge.OpsConfig) (*url.URL, error) {
 		return &url.URL{Scheme: scheme, Host: address}, err
 	}
 	base, err := url.Parse(f.url)
+	const form = "--url takes the operator's listener, such as http://127.0.0.1:9090"
 	switch {
+	case (err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "") && strings.Contains(f.url, "@"):
+		// It may hold a password: neither it nor the error, which repeats it, is shown.
+		return nil, usagef(form + "; of a password in it, what is not a letter or a digit is written as %%XX")
 	case err != nil:
 		return nil, usagef("--url: %v", err)
 	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
-		return nil, usagef("--url takes the operator's listener, such as http://127.0.0.1:9090, but got %q", f.url)
+		return nil, usagef(form+", but got %q", f.url)
 	}
-	return &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}, nil
+	return &url.URL{Scheme: base.Scheme, User: base.User, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}, nil
 }
 
 // secured is how TLS is spoken, where it is. A bridge whose configuration is at
@@ -141,6 +166,9 @@ const mostAnswer = 16 << 20
 // errNotAnswering is what get's error wraps where nothing answers at all.
 var errNotAnswering = errors.New("no bridge answers")
 
+// errInTime is what it wraps where something is there, and does not answer.
+var errInTime = fmt.Errorf("%w in time", errNotAnswering)
+
 // get asks for a path and reads the answer into v, and returns it as it came.
 func (o *operator) get(ctx context.Context, path string, query url.Values, v any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
@@ -152,7 +180,7 @@ func (o *operator) get(ctx context.Context, path string, query url.Values, v any
 		return nil, err
 	}
 	if o.password != "" {
-		request.SetBasicAuth(ops.User, o.password)
+		request.SetBasicAuth(o.user, o.password)
 	}
 	response, err := o.client.Do(request)
 	if err != nil {
@@ -175,7 +203,7 @@ func (o *operator) get(ctx context.Context, path string, query url.Values, v any
 // unreachable says what to look at where no answer came.
 func (o *operator) unreachable(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%w in time at %s: is it hanging, or is --timeout too short?", errNotAnswering, o.base)
+		return fmt.Errorf("%w at %s: is it hanging, or is --timeout too short?", errInTime, o.base)
 	}
 	var unknown *tls.CertificateVerificationError
 	if errors.As(err, &unknown) {

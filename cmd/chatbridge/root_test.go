@@ -97,7 +97,7 @@ func TestUsageErrorsSayWhatToDo(t *testing.T) {
 		"config print --set kafka.topic", "topics apply --timeout soon", "topics",
 		"trace-message", "trace-message --group g", "trace-message --group g --seq -1", "trace-message --group g --seq 1 --from never",
 		"trace-message --group g --seq 18446744073709551616", "trace-message --group g --seq 1 --timeout 0s",
-		"trace-message --group g --seq 1 --grown-from 0", "status --url localhost:9090", "doctor now",
+		"trace-message --group g --seq 1 --grown-from 0", "status --url localhost:9090", "status --timeout 0s", "doctor --timeout -1s", "doctor now",
 	} {
 		r := s.add(t, fake{}, strings.Fields(line)...)
 		if r.code != exitUsage || r.stdout != "" {

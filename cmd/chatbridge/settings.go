@@ -58,11 +58,17 @@ func (f *configFlags) read(env *environment, extra []bridge.Flag) (*bridge.Setti
 
 // hint adds to an error that a configuration lies here and was not asked for.
 func (f *configFlags) hint(err error) error {
-	if err == nil || f.file != "" {
-		return err
-	}
-	if _, statErr := os.Stat(usualFile); statErr != nil {
+	if err == nil || !f.overlooked() {
 		return err
 	}
 	return fmt.Errorf("%w\n(%s in this folder was not read; give it with -c %s)", err, usualFile, usualFile)
+}
+
+// overlooked says that a configuration lies here and was not asked for.
+func (f *configFlags) overlooked() bool {
+	if f.file != "" {
+		return false
+	}
+	_, err := os.Stat(usualFile)
+	return err == nil
 }

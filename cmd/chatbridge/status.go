@@ -22,13 +22,15 @@ func newStatusCommand(env *environment) *cobra.Command {
 		Use:   "status",
 		Short: "Ask the running bridge how it is",
 		Long: `Ask the running bridge how it is: what the operator's page says first. One sentence
-says what is wrong; below it stand whose fault it is, what is safe and what to do.
+says what is wrong; below it stand whose fault it is, what is safe and what to do, then
+how each part does that a callback goes through, then the figures.
 
 It asks at ops.listen of the configuration, 127.0.0.1:9090 where none is given, or at
 --url. What guards the listener (ops.password_file, ops.tls) is taken from the
 configuration as well, or given by flags.
 
-The exit code is 0 where all is well, and 1 where it is not or nobody answers.`,
+The exit code is 0 where all is well, and 1 where it is not or nobody answers. With
+--json, nobody answering is a level and a sentence as well.`,
 		Example: `  chatbridge status
   chatbridge status -c chatbridge.yaml --json | jq -r .sentence
   chatbridge status --url https://bridge-1:9090 --ca-file ca.pem --password-file ./ops-password`,
@@ -54,12 +56,15 @@ The exit code is 0 where all is well, and 1 where it is not or nobody answers.`,
 // showStatus prints what the bridge says of itself. The JSON is its own.
 func showStatus(ctx context.Context, env *environment, o *operator, asJSON bool) error {
 	s, raw, err := o.status(ctx)
-	if err != nil {
+	switch {
+	case err != nil && (!asJSON || ctx.Err() != nil):
 		return err
-	}
-	if asJSON {
+	case err != nil: // a script is told in the form that it reads
+		s.State = ops.State{Level: ops.Trouble, Sentence: err.Error()}
+		err = writeJSON(env.stdout, s.State)
+	case asJSON:
 		_, err = env.stdout.Write(raw)
-	} else {
+	default:
 		err = writeStatus(env, env.stdout, &s)
 	}
 	if err == nil && !isWell(&s) {
@@ -71,36 +76,64 @@ func showStatus(ctx context.Context, env *environment, o *operator, asJSON bool)
 // isWell says whether there is nothing to do.
 func isWell(s *ops.Status) bool { return s.Level == ops.Good && s.Ready.OK }
 
-// writeStatus prints the sentence, then the state of each part.
+// writeStatus prints the sentence, then what follows from it, each part, and the figures.
 func writeStatus(env *environment, w io.Writer, s *ops.Status) error {
 	sentence := oneLine(s.Sentence)
 	if c := stateColor(s.Level); env.colored(w) && c != plain {
 		sentence = string(c) + sentence + colorEnd
 	}
-	t := &table{colored: env.colored(w)}
-	add := func(name, value string) {
-		if value != "" {
-			t.add(text(name), text(oneLine(value)))
-		}
-	}
-	add("level", string(s.Level))
-	add("fault", string(s.Fault))
-	add("safe", s.Safe)
-	add("to do", s.Next)
-	add("stores", condition(s.Ready))
-	add("kafka takes", condition(s.Sink))
-	for _, f := range s.Figures {
-		add(f.Name, f.Value)
-	}
-	for _, note := range s.Notes {
-		add("note", note)
-	}
-	add("partitions", partitions(s.Parts))
-	add("running", running(s, env.now()))
-	if _, err := fmt.Fprintf(w, "%s\n\n", sentence); err != nil {
+	if _, err := fmt.Fprintln(w, sentence); err != nil {
 		return err
 	}
-	return t.write(w)
+	parts := &table{colored: env.colored(w)}
+	for _, c := range s.Components {
+		parts.add(text(oneLine(c.Name)), cell{text: oneLine(string(c.Level)), color: stateColor(c.Level)}, text(oneLine(c.Says)))
+	}
+	for _, t := range []*table{factTable(s), parts, figureTable(s, env.now())} {
+		if len(t.rows) == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+		if err := t.write(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// factTable is what follows from the sentence.
+func factTable(s *ops.Status) *table {
+	t := &table{}
+	t.addValue("level", string(s.Level))
+	t.addValue("fault", string(s.Fault))
+	t.addValue("safe", s.Safe)
+	t.addValue("to do", s.Next)
+	t.addValue("stores", condition(s.Ready))
+	t.addValue("kafka takes", condition(s.Sink))
+	return t
+}
+
+// figureTable is what can be counted, and which bridge it is.
+func figureTable(s *ops.Status, now time.Time) *table {
+	t := &table{}
+	for _, f := range s.Figures {
+		t.addValue(f.Name, f.Value)
+	}
+	for _, note := range s.Notes {
+		t.addValue("note", note)
+	}
+	t.addValue("partitions", partitions(s.Parts))
+	t.addValue("running", running(s, now))
+	return t
+}
+
+// addValue adds a name and its value, where there is one.
+func (t *table) addValue(name, value string) {
+	if value != "" {
+		t.add(text(oneLine(name)), text(oneLine(value)))
+	}
 }
 
 // stateColor is the color of a level.

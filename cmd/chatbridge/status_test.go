@@ -2,11 +2,13 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +77,66 @@ func TestStatusTakesControlsOutOfAnAnswer(t *testing.T) {
 	r := runCommand(t, "status", "--url", "http://"+address)
 	if strings.ContainsAny(r.stdout, "\x1b\x07\u202e") || !strings.Contains(r.stdout, `a\u001b[2Jb\nc`) {
 		t.Errorf("stdout %q", r.stdout)
+	}
+}
+
+// Whoever asks for JSON reads JSON, also where nobody answers.
+func TestStatusInJSONSaysThatNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	closed := plainly(t, listening(t, http.StatusOK, answer(t, "good-status.json"), func(*http.Request) bool { return false }))
+	for address, says := range map[string]string{gone.Addr().String(): "no bridge answers at http://", closed: "401 Unauthorized"} {
+		r := runCommand(t, "status", "--json", "--url", "http://"+address)
+		var got struct{ Level, Sentence string }
+		if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || r.code != exitFailure || r.stderr != "" {
+			t.Fatalf("exit %d, %q, %q: %v", r.code, r.stdout, r.stderr, err)
+		}
+		if got.Level != "trouble" || !strings.Contains(got.Sentence, says) {
+			t.Errorf("%+v; want trouble and %q", got, says)
+		}
+	}
+}
+
+// P7: the runbook's OPS has the user and the password in it. They open the listener,
+// and are shown nowhere, whatever goes wrong.
+func TestStatusTakesThePasswordOfAURLAndShowsItNowhere(t *testing.T) {
+	t.Parallel()
+	const password = "s3cret/of the listener"
+	address := plainly(t, listening(t, http.StatusOK, answer(t, "good-status.json"), func(r *http.Request) bool {
+		user, given, _ := r.BasicAuth()
+		return user == "operator" && given == password
+	}))
+	right := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(right, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	written := url.UserPassword("operator", password).String()
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"in the URL":            {[]string{"--url", "http://" + written + "@" + address}, exitGood, "All is well"},
+		"a file wins":           {[]string{"--url", "http://operator:s3cret@" + address, "--password-file", right}, exitGood, "All is well"},
+		"only the user":         {[]string{"--url", "http://operator@" + address, "--set", "ops.password=" + password}, exitGood, "All is well"},
+		"a wrong one":           {[]string{"--url", "http://operator:s3cret@" + address}, exitFailure, "http://" + address + " answers 401"},
+		"another user":          {[]string{"--url", "http://root:s3cret@" + address}, exitFailure, "401"},
+		"nobody there":          {[]string{"--url", "http://" + written + "@127.0.0.1:1"}, exitFailure, "no bridge answers"},
+		"as it is":              {[]string{"--url", "http://operator:" + password + "@" + address}, exitUsage, "written as %XX"},
+		"without http":          {[]string{"--url", "operator:s3cret@" + address}, exitUsage, "--url takes"},
+		"not a port":            {[]string{"--url", "http://operator:s3cret@127.0.0.1:x"}, exitUsage, "--url takes"},
+		"a wrong one, for jq":   {[]string{"--json", "--url", "http://operator:s3cret@" + address}, exitFailure, "401"},
+		"nobody there, for jq":  {[]string{"--json", "--url", "http://" + written + "@127.0.0.1:1"}, exitFailure, "no bridge answers"},
+		"what is no URL at all": {[]string{"--url", "http://operator:s3cret%zz@" + address}, exitUsage, "--url takes"},
+	} {
+		r := runCommand(t, append([]string{"status"}, c.args...)...)
+		if r.code != c.code || !strings.Contains(r.stdout+r.stderr, c.says) || strings.Contains(r.stdout+r.stderr, "s3cret") {
+			t.Errorf("%s: exit %d, %q, %q; want %d and %q", name, r.code, r.stdout, r.stderr, c.code, c.says)
+		}
 	}
 }
 

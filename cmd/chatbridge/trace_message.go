@@ -89,12 +89,10 @@ func (f *traceFlags) check(cmd *cobra.Command) error {
 		return usagef("say which message: --group and --seq")
 	case !cmd.Flags().Changed("seq"):
 		return usagef("say which message of the group: --seq")
-	case f.operator.timeout <= 0:
-		return usagef("--timeout must be longer than 0, but is %s", f.operator.timeout)
 	case slices.ContainsFunc(f.grownFrom, func(n int) bool { return n < 1 }):
 		return usagef("each number of --grown-from must be at least 1")
 	}
-	return nil
+	return f.operator.check()
 }
 
 func (f *traceFlags) run(cmd *cobra.Command, env *environment) error {
