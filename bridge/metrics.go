@@ -99,7 +99,7 @@ func (m *metrics) ingest() {
 	for _, o := range ingest.Outcomes() {
 		m.answered[o] = answered.WithLabelValues(o.String())
 	}
-	m.answers = m.histogram("answer_seconds", "From the end of a request's headers to its answer.", answerBuckets())
+	m.answers = m.histogram("answer_seconds", "From the end of an authentic callback's headers to its answer.", answerBuckets())
 }
 
 func (m *metrics) spool() {
@@ -200,7 +200,7 @@ type observer struct {
 
 func (o *observer) Answered(outcome ingest.Outcome, took time.Duration) {
 	o.metrics.answered[outcome].Inc()
-	if took > 0 { // 0: net/http answered by itself, before there was a request to time
+	if took > 0 { // 0: not authentic (P7)
 		o.metrics.answers.Observe(took.Seconds())
 	}
 	if o.next != nil {

@@ -82,6 +82,12 @@ func described(t *testing.T, b *Bridge) []metric {
 	return all
 }
 
+// bornAtZero says what a series that is there before its first event is good for, and
+// where it is not.
+const bornAtZero = `They are there from the start, at 0, so that a first event is an increase to whoever has scraped the bridge before it. What comes
+between a start and the first scrape after it may not be one: a new series begins with it, and one of the same instance had, before
+the restart, perhaps counted as many.`
+
 // table is the generated part of the page.
 func table(all []metric) string {
 	var b strings.Builder
@@ -89,7 +95,7 @@ func table(all []metric) string {
 	for _, m := range all {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.name, m.kind, strings.Join(m.labels, ", "), m.help)
 	}
-	b.WriteString("\n## The labels' values\n\nThey are there from the start, so that a first event is an increase.\n\n| metric | label | values |\n| --- | --- | --- |\n")
+	b.WriteString("\n## The labels' values\n\n" + bornAtZero + "\n\n| metric | label | values |\n| --- | --- | --- |\n")
 	for _, m := range all {
 		for _, label := range m.labels {
 			values := slices.Compact(slices.Sorted(slices.Values(m.values[label])))
@@ -179,6 +185,50 @@ func TestNoCallbackMakesASeries(t *testing.T) {
 	}
 	if after, names := series(); after != before || strings.Contains(strings.ToLower(names), "planted") {
 		t.Errorf("there were %d series, there are %d:\n%s", before, after, names)
+	}
+}
+
+// P7: the time to an answer is that of authentic callbacks, refused ones too, and
+// of no other request: nobody else can make it look slow, or hide that it is.
+func TestOnlyTheAuthenticAreTimed(t *testing.T) {
+	b := runWith(t, func(c *Config) {
+		c.Apps = append(c.Apps, AppConfig{SDKAppID: 1400000001, Tokens: []string{"a-token-of-the-test"}})
+		c.HTTP.MaxBody = 1 * KiB
+	})
+	send := func(method, path string, body io.Reader, encoding string) {
+		t.Helper()
+		request, err := http.NewRequest(method, "http://"+b.Addr().String()+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Encoding", encoding)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+	}
+	chunked := func(body string) io.Reader { return io.MultiReader(strings.NewReader(body)) } // of a length that is not known
+	message := "/callback?SdkAppid=1400000000&CallbackCommand=" + schema.CommandAfterSend
+
+	send("POST", "/callback", nil, "")                                                              // url-check
+	send("POST", "/callback", chunked("{}"), "")                                                    // unknown-app
+	send("POST", "/elsewhere", nil, "")                                                             // not-found
+	send("GET", "/callback", nil, "")                                                               // bad-method
+	send("POST", "/callback?SdkAppid=1400000001", strings.NewReader("{}"), "")                      // signature-missing
+	send("POST", "/callback?SdkAppid=1400000001&Sign=0&RequestTime=0", strings.NewReader("{}"), "") // signature-wrong
+	send("POST", message, strings.NewReader(strings.Repeat(" ", 1025)), "")                         // too-large, by what it announces
+	mustShow(t, b, `chatbridge_callbacks_total{outcome="too-large"} 1`)
+
+	send("POST", message, strings.NewReader(`{"GroupId":"g","MsgSeq":1}`), "") // stored
+	send("POST", message, strings.NewReader("not JSON"), "")                   // unreadable
+	send("POST", message, nil, "")                                             // empty-body
+	send("POST", message, strings.NewReader("{}"), "gzip")                     // encoding
+	send("POST", message, chunked(strings.Repeat(" ", 1025)), "")              // too-large, as it comes
+	send("POST", "/callback?SdkAppid=1400000000&CallbackCommand=Other", strings.NewReader("{}"), "")
+	mustShow(t, b, `chatbridge_answer_seconds_count 6`)
+	for _, outcome := range []string{"url-check", "unknown-app", "not-found", "bad-method", "signature-missing", "signature-wrong", "stored", "unreadable", "empty-body", "encoding", "ignored"} {
+		mustShow(t, b, fmt.Sprintf(`chatbridge_callbacks_total{outcome=%q} 1`, outcome))
 	}
 }
 

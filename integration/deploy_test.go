@@ -51,6 +51,19 @@ func TestAStopIsGivenMoreThanItsTimeout(t *testing.T) {
 	}
 }
 
+// TestTheRunbookLooksWhereTheSpoolIs: the variable that the runbook has set in a shell
+// is what the unit says to the bridge, and the image.
+func TestTheRunbookLooksWhereTheSpoolIs(t *testing.T) {
+	t.Parallel()
+	want := found(t, "../docs/runbook.md", `(?m)^export CHATBRIDGE_SPOOL_DIR=(\S+)`)
+	if got := "/var/lib" + found(t, "../deploy/chatbridge.service", `(?m)^Environment=CHATBRIDGE_SPOOL_DIR=%S(\S+)$`); got != want {
+		t.Errorf("the unit's spool is %s, the runbook looks at %s", got, want)
+	}
+	if got := found(t, "../deploy/Dockerfile", `(?m)^ENV (?:.*\\\n)*.*CHATBRIDGE_SPOOL_DIR=(\S+)$`); got != want {
+		t.Errorf("the image's spool is %s, the runbook says %s", got, want)
+	}
+}
+
 func number(t testing.TB, digits string) int {
 	t.Helper()
 	n, err := strconv.Atoi(digits)

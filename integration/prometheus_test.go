@@ -309,7 +309,7 @@ func TestTheDashboardsQueriesHaveResults(t *testing.T) {
 	w := startWatcher(t)
 	b := startBridge(t, sharedKafka(t))
 	w.watch(b)
-	w.scraped(b.of("up")) // a first event is an increase
+	w.scraped(b.of("up")) // so that a first event is an increase
 	post(t, b, query(commandAfterSend), golden(t, "specification.callback.json"))
 	post(t, b, query(commandAfterSend), []byte("not JSON"))
 	b.drained()

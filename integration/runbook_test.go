@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -35,12 +36,38 @@ func read(t testing.TB, b *bridge) *reading {
 func readBeside(t testing.TB, b *bridge, w *watcher) *reading {
 	t.Helper()
 	r := &reading{t: t, bridge: b, watcher: w, sections: runbookSections(t)}
+	asShipped(b)
 	w.start()
 	b.start()
 	b.ready()
 	r.watch(b)
 	r.scraped(b.of("up"))
 	return r
+}
+
+// spoolVariable is by what the unit and the image tell the bridge where its spool is.
+const spoolVariable = "CHATBRIDGE_SPOOL_DIR"
+
+// asShipped tells the bridge where its spool is by the variable, and not by the file:
+// a shell that has not the variable finds another.
+func asShipped(b *bridge) {
+	writeText(b.t, b.config, strings.Replace(readFile(b.t, b.config), fmt.Sprintf("dir: %q, ", b.spool), "", 1))
+	b.env = append(b.env, spoolVariable+"="+b.spool)
+}
+
+var headVariable = regexp.MustCompile(`(?m)^(export )?([A-Z_]+)=`)
+
+// sets is what the runbook's head has its reader type first, with what is so of this
+// bridge.
+func (r *reading) sets() string {
+	r.t.Helper()
+	is := map[string]string{"OPS": r.ops, "CONFIG": r.config, spoolVariable: r.spool}
+	head, _, _ := strings.Cut(readFile(r.t, "../docs/runbook.md"), "\n## ")
+	var lines strings.Builder
+	for _, variable := range headVariable.FindAllStringSubmatch(head, -1) {
+		fmt.Fprintf(&lines, "%s%s=%q\n", variable[1], variable[2], is[variable[2]])
+	}
+	return lines.String()
 }
 
 var lookBlock = regexp.MustCompile("(?s)\\*\\*Look\\.\\*\\*\n\n```sh\n(.*?)```")
@@ -63,7 +90,7 @@ func (r *reading) follows(fault, alert string, shows ...string) {
 	r.t.Helper()
 	name, _, _ := strings.Cut(alert, " ")
 	about := r.bridge
-	if name == "Absent" {
+	if name == "Absent" || name == "Gone" {
 		about = nil
 	}
 	r.fires(about, alert)
@@ -88,8 +115,7 @@ func (r *reading) follows(fault, alert string, shows ...string) {
 // it with what it said. That it finds something wrong is no failure, that it is
 // mistyped is one.
 func (r *reading) types(line string) string {
-	cmd := exec.Command("bash", "-c", line)
-	cmd.Env = append(os.Environ(), "OPS="+r.ops, "CONFIG="+r.config, "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
+	cmd := r.shell(line)
 	for _, s := range r.set { // a setting is a flag or a variable
 		key, value, _ := strings.Cut(s, "=")
 		cmd.Env = append(cmd.Env, "CHATBRIDGE_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))+"="+value)
@@ -101,6 +127,14 @@ func (r *reading) types(line string) string {
 	}
 	text := fmt.Sprintf("$ %s\n%s", line, out)
 	return strings.TrimRight(text, "\n") + "\n"
+}
+
+// shell is bash, in which somebody who reads the runbook types lines.
+func (r *reading) shell(lines string) *exec.Cmd {
+	r.t.Helper()
+	cmd := exec.Command("bash", "-c", r.sets()+lines)
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"))
+	return cmd
 }
 
 // TestRunbookKafkaAwayUntilTheSpoolIsFull: P1, P2, and the alerts of an outage in
@@ -149,20 +183,68 @@ func TestRunbookBridgeAway(t *testing.T) {
 	r.clears(nil, "Absent critical")
 }
 
-// TestRunbookCallbacksThatAreNotTaken: signed wrongly, and sent too slowly.
+// TestRunbookOneOfTwo: Prometheus forgets one of two bridges, which runs.
+func TestRunbookOneOfTwo(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	r := read(t, newBridge(t, nowhere()))
+	other := startBridge(t, nowhere())
+	r.watch(r.bridge, other)
+	r.scraped(`max_over_time((count(up{job="chatbridge"}))[1h:15s]) >= 2`)
+	r.watch(other)
+	r.follows("One of two bridges was taken out of Prometheus' targets", "Gone warning", `^ok`, `^chatbridge_build_info`)
+	r.watch(r.bridge, other)
+	r.clears(nil, "Gone warning")
+}
+
+// TestRunbookKafkaComesAndGoes: P1, P2. Each time it is back before anybody would be
+// woken.
+func TestRunbookKafkaComesAndGoes(t *testing.T) {
+	t.Parallel()
+	needsPrometheus(t)
+	needsOwn(t, "the runbook's alert for a Kafka that comes and goes")
+	kafka := startKafka(t, spec{})
+	r := read(t, newBridge(t, kafka))
+	ledger := newLedger(t)
+	load := startSend(r.bridge, ledger, "--rate", "50", "--retry", "-1")
+	well := r.of("chatbridge_sink_ok")
+	for range 3 {
+		r.scraped(well)
+		kafka.each(machine.stop)
+		r.scraped(well + " == bool 0")
+		kafka.start()
+	}
+	r.scraped(well)
+	r.follows("Kafka was stopped and started three times", "SinkDown warning", `"ok": true`, `^chatbridge_spool_oldest_age_seconds `)
+	t.Log(load.stop())
+	t.Log(audit(r.bridge, ledger))
+}
+
+// TestRunbookCallbacksThatAreNotTaken: signed wrongly, too large, and sent too slowly.
 func TestRunbookCallbacksThatAreNotTaken(t *testing.T) {
 	t.Parallel()
 	needsPrometheus(t)
 	r := read(t, newBridge(t, nowhere()))
-	slowly(t, r.bridge, 1500*time.Millisecond)
-	r.follows("A sender takes a second and a half for the body of the only callback", "SlowAnswers critical", `^chatbridge_answer_seconds_sum 1\.`)
 	wrong := query(commandAfterSend)
 	wrong.Set("Sign", strings.Repeat("0", 64))
-	for range 60 { // within five minutes: more than one in twenty seconds
-		post(t, r.bridge, wrong, golden(t, "specification.callback.json"))
+	refused := func(times int) {
+		for range times {
+			post(t, r.bridge, wrong, golden(t, "specification.callback.json"))
+		}
 	}
-	r.follows("Sixty callbacks come signed wrongly, one rightly", "Refusing critical", `outcome="signature-wrong"\} 60`)
-	r.follows("The same", "Refusing warning", `outcome="stored"\} 1`)
+	refused(8) // within five minutes: less than one in twenty seconds
+	r.follows("Eight callbacks come, all signed wrongly", "Refusing warning", `outcome="signature-wrong"\} 8`, `outcome="stored"\} 0`)
+	post(t, r.bridge, query(commandAfterSend), bytes.Repeat([]byte(" "), 1<<20+1))
+	r.follows("A callback of more than 1 MiB comes", "BodiesRefused warning", `outcome="too-large"\} 1`, `max_body: 1MiB`)
+	var slow sync.WaitGroup
+	for range 5 {
+		slow.Go(func() { slowly(t, r.bridge, 1500*time.Millisecond) })
+	}
+	slow.Wait()
+	r.follows("A sender takes a second and a half for each body of five", "SlowAnswers critical", `^chatbridge_answer_seconds_sum ([7-9]|\d\d)`, `^chatbridge_answer_seconds_count 5`)
+	refused(60) // more than one in twenty seconds
+	r.follows("Sixty more come signed wrongly, and five rightly", "Refusing critical", `outcome="signature-wrong"\} 68`, `outcome="stored"\} 5`)
+	r.fires(r.bridge, "Refusing warning")
 }
 
 // TestRunbookSilence: what Prometheus knows of a week ago is written for it, and
@@ -213,18 +295,21 @@ func slowly(t testing.TB, b *bridge, pause time.Duration) {
 	address := strings.TrimSuffix(strings.TrimPrefix(b.url, "http://"), "/callback")
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST /callback?%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n", query(commandAfterSend).Encode(), address, len(body))
 	const goOn = "HTTP/1.1 100 Continue\r\n\r\n"
 	asked := make([]byte, len(goOn))
 	if _, err := io.ReadFull(conn, asked); err != nil || string(asked) != goOn {
-		t.Fatalf("the bridge asks for the body by %q, %v", asked, err)
+		t.Errorf("the bridge asks for the body by %q, %v", asked, err)
+		return
 	}
 	hold(pause)
 	if _, err := conn.Write(body); err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	answer, err := io.ReadAll(conn)
 	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 ")) {
@@ -258,8 +343,8 @@ func TestRunbookSlowKafka(t *testing.T) {
 	t.Log(audit(r.bridge, ledger))
 }
 
-// TestRunbookDamage: P1. A byte rots on the disk. The rest is published; the alert
-// ends as the runbook says.
+// TestRunbookDamage: P1. A byte rots on the disk. The spool is moved to another one,
+// and the rest is published there; the alert ends as the runbook says.
 func TestRunbookDamage(t *testing.T) {
 	t.Parallel()
 	needsPrometheus(t)
@@ -276,8 +361,18 @@ func TestRunbookDamage(t *testing.T) {
 	r := read(t, b)
 	r.follows("A bit of a stored callback was changed while the bridge was stopped", "Damaged critical", `damage`, `^chatbridge_spool_quarantined_files 1`)
 
+	r.movesTheSpool()
 	kafka.start()
 	b.drained()
+	eventually(t, "the damaged segments are gone, and the kept ones are not", func() error {
+		left, err := filepath.Glob(filepath.Join(b.spool, "*.seg"))
+		for _, name := range left {
+			if _, statErr := os.Stat(name + ".damaged"); statErr == nil {
+				err = fmt.Errorf("there is still %s", name)
+			}
+		}
+		return err
+	})
 	b.kill()
 	kept, err := filepath.Glob(filepath.Join(b.spool, "*.damaged"))
 	if err != nil || len(kept) == 0 {
@@ -291,6 +386,34 @@ func TestRunbookDamage(t *testing.T) {
 	b.start()
 	b.ready()
 	r.clears(b, "Damaged critical")
+}
+
+var moveBlock = regexp.MustCompile("(?s)### The spool on another disk\n.*?```sh\n(.*?)```")
+
+// movesTheSpool stops the bridge, types what the runbook says of another disk, but for
+// what needs systemd and its user, and starts the bridge there: what waits is there, too.
+func (r *reading) movesTheSpool() {
+	r.t.Helper()
+	block := moveBlock.FindStringSubmatch(r.sections["SlowFsync"])
+	if block == nil {
+		r.t.Fatal("the runbook does not say how the spool is moved")
+	}
+	disk := newDir(r.t, "disk")
+	lines, _, _ := strings.Cut(strings.ReplaceAll(block[1], "/new/", disk+"/"), "systemctl edit")
+	r.bridge.kill()
+	cmd := r.shell("set -e; systemctl() { :; }; install() { mkdir \"${!#}\"; }\n" + lines)
+	said, err := cmd.CombinedOutput()
+	waiting := regexp.MustCompile(`(?m)^waiting +([1-9].*)$`).FindAllSubmatch(said, -1)
+	if err != nil || len(waiting) != 2 || !bytes.Equal(waiting[0][1], waiting[1][1]) {
+		r.t.Fatalf("the spool is moved by\n%s\nwhich says %v:\n%s", lines, err, said)
+	}
+	r.spool = filepath.Join(disk, "chatbridge", "spool")
+	r.env = append(r.env, spoolVariable+"="+r.spool)
+	r.bridge.start()
+	r.ready()
+	if all, err := r.metrics(); err != nil || all["chatbridge_spool_records"] == 0 {
+		r.t.Errorf("where the spool was moved %v records wait, %v", all["chatbridge_spool_records"], err)
+	}
 }
 
 // rot changes one bit of what is on the disk.
@@ -369,6 +492,7 @@ func TestRunbookDisk(t *testing.T) {
 	}
 	s := &stage{t: t, site: &site{kafka: sharedKafka(t)}, scene: &scene{}}
 	onDevice(s)
+	s.bridge.spool = filepath.Join(s.spoolDisk, "spool")
 	r := read(t, s.bridge)
 	s.must(command("fsfreeze", "--freeze", s.spoolDisk))
 	ledger := newLedger(t)

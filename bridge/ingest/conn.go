@@ -99,7 +99,7 @@ func (c *conn) owe() {
 func (c *conn) hasAnswered() bool { return debt(c.debt.Load()) == answered }
 
 // isOwed reports that an authentic request waits.
-func (c *conn) isOwed() bool { return debt(c.debt.Load()) == owed }
+func (c *conn) isOwed() bool { return c != nil && debt(c.debt.Load()) == owed }
 
 // betweenRequests reports that no request is complete: nothing is owed to the peer.
 func (c *conn) betweenRequests() bool {

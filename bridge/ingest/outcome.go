@@ -56,8 +56,8 @@ func (o Outcome) OK() bool { return o <= lastOK }
 // Observer is told of every request, refused ones too. Many goroutines call it.
 type Observer interface {
 	// Answered is called once a request, when its answer is handed to the
-	// connection. took counts from the end of the headers; it is 0 where
-	// net/http answered by itself.
+	// connection. took counts from the end of the headers; it is 0 where the
+	// request was not authentic: how long that takes is up to whoever sent it.
 	Answered(o Outcome, took time.Duration)
 }
 

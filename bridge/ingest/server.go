@@ -132,10 +132,15 @@ func (s *Server) handle(c echo.Context) {
 		// refused only by a test's recorder.
 		_ = http.NewResponseController(w.Writer).EnableFullDuplex()
 	}
+	authentic := nc.isOwed()
 	// A peer that cannot be written to has gone; its callback is stored or not all the same.
 	_ = s.respond.write(w, &v, closing)
 	took := s.now().Sub(start)
-	s.observer.Answered(v.outcome, took)
+	if authentic {
+		s.observer.Answered(v.outcome, took)
+	} else {
+		s.observer.Answered(v.outcome, 0)
+	}
 	if v.trace != nil {
 		v.trace.Answered(v.outcome, start.Add(took))
 	}

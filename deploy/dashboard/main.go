@@ -62,7 +62,7 @@ func board() *dashboard.DashboardBuilder {
 			Query(dashboard.StringOrMap{String: cog.ToPtr("label_values(chatbridge_ready, instance)")}).
 			Refresh(dashboard.VariableRefreshOnTimeRangeChanged).
 			Sort(dashboard.VariableSortAlphabeticalAsc).
-			Multi(true).IncludeAll(true).AllValue(".*"))
+			Multi(true).IncludeAll(true))
 	for _, r := range rows() {
 		b.WithRow(dashboard.NewRowBuilder(r.title))
 		for _, s := range r.states {

@@ -73,7 +73,7 @@ func callbacks() row {
 		{title: "callbacks by outcome", unit: units.RequestsPerSecond, lines: rate("chatbridge_callbacks_total", "outcome"),
 			description: "Stored is good; full, poisoned, store-failed, overloaded and panic are lost."},
 		{title: "time to answer", unit: units.Seconds, lines: quantiles("chatbridge_answer_seconds"),
-			description: "From the end of a request's headers to its answer. The goal is 10 ms at p99."},
+			description: "From the end of an authentic callback's headers to its answer. The goal is 10 ms at p99."},
 		{title: "certificates expire in", unit: units.Seconds, description: "Runbook: CertificateExpires.",
 			lines: []line{{`chatbridge_certificate_expiry_timestamp_seconds{$of} - time()`, "{{use}} {{instance}}"}}},
 	}}
