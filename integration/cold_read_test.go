@@ -23,8 +23,8 @@ func noted(alert, fault, said string) {
 	coldRead.Lock()
 	defer coldRead.Unlock()
 	name, severity, _ := strings.Cut(alert, " ")
-	coldRead.pages[alert] = fmt.Sprintf("## %s\n\n%s. [%s](runbook.md#%s) fires, %s. The runbook's commands:\n\n```\n%s```\n",
-		alert, fault, name, strings.ToLower(name), severity, temporary.ReplaceAllString(said, ""))
+	coldRead.pages[alert] += fmt.Sprintf("%s. [%s](runbook.md#%s) fires, %s. The runbook's commands:\n\n```\n%s```\n\n",
+		fault, name, strings.ToLower(name), severity, temporary.ReplaceAllString(said, ""))
 }
 
 const coldReadHead = `# A cold read of the runbook
@@ -50,7 +50,7 @@ func writeColdRead() error {
 			missing = append(missing, alert)
 			continue
 		}
-		text += page + "\n"
+		text += "## " + alert + "\n\n" + page
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("the cold read has nothing of %s", strings.Join(missing, ", "))
