@@ -17,6 +17,7 @@ import (
 type gate struct {
 	mu     sync.Mutex
 	paused time.Time          // since when; zero = it is not
+	went   time.Time          // when publishing last went on; zero = it was never paused
 	end    context.CancelFunc // of the run under way; nil = there is none
 	opened chan struct{}      // closed when publishing goes on; nil = it is not paused
 }
@@ -26,6 +27,13 @@ func (g *gate) since() time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.paused
+}
+
+// resumed says when publishing last went on after a pause; zero: there was none.
+func (g *gate) resumed() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.went
 }
 
 // shut pauses publishing; false: it was paused already.
@@ -43,13 +51,13 @@ func (g *gate) shut(now time.Time) bool {
 }
 
 // open lets publishing go on; false: it was not paused.
-func (g *gate) open() bool {
+func (g *gate) open(now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.paused.IsZero() {
 		return false
 	}
-	g.paused = time.Time{}
+	g.paused, g.went = time.Time{}, now
 	close(g.opened)
 	return true
 }
@@ -93,7 +101,7 @@ func (b *Bridge) pausePublishing() {
 }
 
 func (b *Bridge) resumePublishing() {
-	if b.gate.open() {
+	if b.gate.open(b.opt.Now()) {
 		b.opt.Logger.Warn("the operator has let publishing go on")
 	}
 }
@@ -103,7 +111,8 @@ type verification struct {
 	mu      sync.Mutex
 	stopped bool
 	running bool
-	says    string // the last result; "" = none
+	says    string       // the last result; "" = none
+	found   *damageFound // the damage in it; nil = none
 	reads   sync.WaitGroup
 }
 
@@ -118,29 +127,79 @@ func (b *Bridge) verifySpool() {
 	v.running = true
 	v.reads.Go(func() {
 		began := b.opt.Now()
+		before := b.spool.Stat()
 		report, err := spool.Verify(b.life, b.cfg.Spool.Dir)
-		says := verified(report, err)
+		found := damageIn(report, before, began)
+		says := verified(report, found, err)
 		b.opt.Logger.Warn("the operator had the spool verified", zap.Bool("damaged", report.Damaged()), zap.Error(err),
 			zap.Duration("took", b.opt.Now().Sub(began)))
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.running, v.says = false, began.UTC().Format("2006-01-02 15:04:05 UTC")+": "+says
+		if err == nil {
+			v.found = found
+		}
 	})
 }
 
+// damageFound is what a reading of the spool found to be damaged.
+type damageFound struct {
+	at      time.Time
+	places  int
+	lost    int64
+	settled bool // what is lost was in Kafka before
+}
+
+// damageIn is the damage of a report; nil: there is none. before is how the spool was
+// before it was read: what was released by then is in Kafka, unless the relay had come
+// by damage already and gone around it.
+func damageIn(r spool.Report, before spool.Stat, at time.Time) *damageFound {
+	if !r.Damaged() {
+		return nil
+	}
+	f := &damageFound{at: at, settled: before.Lost == 0 && before.Quarantined == 0}
+	for _, s := range r.Segments {
+		f.places, f.lost = f.places+len(s.Damage), f.lost+s.Lost
+		f.settled = f.settled && (s.Lost == 0 || s.End <= before.Released)
+	}
+	if r.Checkpoint.Damage != nil {
+		f.places++
+	}
+	return f
+}
+
+// String says where and what.
+func (f *damageFound) String() string {
+	are, had := "are", ""
+	if f.lost == 1 {
+		are = "is"
+	}
+	if f.lost > 0 && f.settled {
+		had = " that Kafka had already"
+	}
+	return fmt.Sprintf("%s, %s %s lost%s", count(f.places, "place"), count(f.lost, "record"), are, had)
+}
+
 // verified says what a reading of the spool has found.
-func verified(r spool.Report, err error) string {
+func verified(r spool.Report, found *damageFound, err error) string {
 	if err != nil {
 		return "the spool could not be verified: " + err.Error()
 	}
-	records, lost, damage := int64(0), int64(0), 0
+	if found != nil {
+		return fmt.Sprintf("the spool is damaged in %s; run chatbridge spool verify to see where", found)
+	}
+	records := int64(0)
 	for _, s := range r.Segments {
-		records, lost, damage = records+s.Records, lost+s.Lost, damage+len(s.Damage)
+		records += s.Records
 	}
-	if !r.Damaged() {
-		return fmt.Sprintf("the spool was verified: %s in %s, no damage", count(records, "record"), count(len(r.Segments), "segment"))
-	}
-	return fmt.Sprintf("the spool is damaged in %s, %s are lost; run chatbridge spool verify to see where", count(damage, "place"), count(lost, "record"))
+	return fmt.Sprintf("the spool was verified: %s in %s, no damage", count(records, "record"), count(len(r.Segments), "segment"))
+}
+
+// damage is what the last reading found; nil: none.
+func (v *verification) damage() *damageFound {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.found
 }
 
 // note is what the operator is told of it; "" is nothing.

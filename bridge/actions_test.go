@@ -1,17 +1,22 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/chatbridge/chatbridge/bridge/ops"
 	"github.com/chatbridge/chatbridge/bridge/relay"
+	"github.com/chatbridge/chatbridge/bridge/spool"
 )
 
 const actionToken = "a token of the tests"
@@ -118,6 +123,95 @@ func TestNothingIsDoneWithoutTheToken(t *testing.T) {
 		if !x.gate.since().IsZero() {
 			t.Error("publishing is paused")
 		}
+	}
+}
+
+// What a verification finds is in the first sentence, and no "All is well" beside it.
+func TestDamageThatVerifyingFindsIsInTheSentence(t *testing.T) {
+	b := runWith(t, func(c *Config) { c.Ops.ActionToken = actionToken })
+	for seq := range 5 {
+		postMessage(t, b, 1+seq)
+	}
+	rot(t, b.cfg.Spool.Dir, `"MsgSeq":2`)
+	act(t, b, "verify", actionToken)
+	waitUntil(t, "/status tells the damage", func() bool {
+		_, body := getOps(t, b, "/status")
+		return strings.Contains(body, "the spool is damaged in 1 place, 1 record is lost; run chatbridge spool verify")
+	})
+	b.verification.reads.Wait()
+	x := b.situation(b.relay.Stats(), ops.Condition{OK: true})
+	if s := x.state(); s.Level != ops.Degraded || s.Fault != ops.FaultDisk || !strings.Contains(s.Sentence, "found damage in 1 place, 1 record is lost") {
+		t.Errorf("the state is %+v", s)
+	}
+}
+
+// rot changes one bit of what is on the disk.
+func rot(t *testing.T, dir, at string) {
+	t.Helper()
+	segments, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range segments {
+		stored, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := bytes.Index(stored, []byte(at)); i >= 0 {
+			f, err := os.OpenFile(name, os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := f.WriteAt([]byte{stored[i] ^ 1}, int64(i)); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("no segment of %v has %s", segments, at)
+}
+
+// Whether what is lost was in Kafka is said only where it is known.
+func TestWhetherKafkaHadWhatDamageTook(t *testing.T) {
+	t.Parallel()
+	torn := &spool.CorruptError{Segment: "1.seg", Offset: 5, Err: io.ErrUnexpectedEOF}
+	one := func(end spool.Position) spool.Report {
+		return spool.Report{Segments: []spool.SegmentReport{{End: end, Lost: 1, Damage: []*spool.CorruptError{torn}}, {End: end + 10}}}
+	}
+	checkpoint := spool.Report{Checkpoint: spool.CheckpointReport{Damage: torn}}
+	for name, c := range map[string]struct {
+		report spool.Report
+		before spool.Stat
+		want   string
+	}{
+		"settled":                   {one(10), spool.Stat{Released: 10}, "1 place, 1 record is lost that Kafka had already"},
+		"not all of it settled":     {one(10), spool.Stat{Released: 9}, "1 place, 1 record is lost"},
+		"the relay met damage":      {one(10), spool.Stat{Released: 10, Lost: 1}, "1 place, 1 record is lost"},
+		"a former relay met damage": {one(10), spool.Stat{Released: 10, Quarantined: 1}, "1 place, 1 record is lost"},
+		"the checkpoint is damaged": {checkpoint, spool.Stat{Released: 10}, "1 place, 0 records are lost"},
+	} {
+		if got := damageIn(c.report, c.before, time.Now()).String(); got != c.want {
+			t.Errorf("%s: %q; want %q", name, got, c.want)
+		}
+	}
+	if got := damageIn(spool.Report{}, spool.Stat{}, time.Now()); got != nil {
+		t.Errorf("no damage is %s", got)
+	}
+}
+
+// The bridge knows when a pause has ended, so that nobody blames Kafka for it.
+func TestTheEndOfAPauseIsKnown(t *testing.T) {
+	b := runWith(t, func(c *Config) { c.Ops.ActionToken = actionToken })
+	resumed := func() time.Time { return b.situation(b.relay.Stats(), ops.Condition{OK: true}).resumed }
+	act(t, b, "resume", actionToken) // it was not paused
+	act(t, b, "pause", actionToken)
+	if !resumed().IsZero() {
+		t.Errorf("publishing went on at %s", resumed())
+	}
+	act(t, b, "resume", actionToken)
+	if resumed().Before(b.started) {
+		t.Errorf("publishing went on at %s; the bridge was started at %s", resumed(), b.started)
 	}
 }
 

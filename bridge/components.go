@@ -16,13 +16,13 @@ func (x *situation) components(stats relay.Stats) []ops.Component {
 
 func (x *situation) ingestPart() ops.Component {
 	c := ops.Component{Name: "Ingest", Level: ops.Good, Says: x.coming()}
-	if x.pace.answer > 0 {
-		c.Says += fmt.Sprintf("; 99 of 100 answered within %s", short(x.pace.answer))
+	if x.pace.answer.guess > 0 {
+		c.Says += fmt.Sprintf("; 99 of 100 answered %s", x.pace.answer)
 	}
-	if refused := x.pace.all() - x.pace.taken(); refused > 0 {
+	if refused := x.pace.refused(); refused > 0 && x.pace.taken() > 0 {
 		c.Says += fmt.Sprintf("; %.0f refused in the last minute", refused)
 	}
-	for _, judge := range []func() (ops.State, bool){x.stopping, x.overloaded, x.refused, x.slow} {
+	for _, judge := range []func() (ops.State, bool){x.stopping, x.lost, x.refused, x.slow} {
 		if s, ok := judge(); ok {
 			c.Level = s.Level
 			return c
@@ -34,8 +34,8 @@ func (x *situation) ingestPart() ops.Component {
 func (x *situation) spoolPart() ops.Component {
 	s := x.spool
 	c := ops.Component{Name: "Spool", Level: ops.Good, Says: fmt.Sprintf("%s, %s of %s", count(s.Records, "callback"), about(s.Bytes), about(s.MaxBytes))}
-	if !s.OldestReceipt.IsZero() {
-		c.Says += ", the oldest " + long(max(x.now.Sub(s.OldestReceipt), 0)) + " old"
+	if s.Records > 0 && !x.waiting.IsZero() {
+		c.Says += ", the oldest " + long(max(x.now.Sub(x.waiting), 0)) + " old"
 	}
 	switch {
 	case errors.Is(x.store, spool.ErrFull):
@@ -44,6 +44,8 @@ func (x *situation) spoolPart() ops.Component {
 		c.Level, c.Says = ops.Trouble, x.store.Error()
 	case x.damage != nil:
 		c.Level, c.Says = ops.Degraded, c.Says+"; damaged: "+x.damage.Error()
+	case x.found != nil:
+		c.Level, c.Says = ops.Degraded, fmt.Sprintf("%s; damaged in %s", c.Says, x.found)
 	}
 	return c
 }
@@ -63,8 +65,8 @@ func (x *situation) relayPart(stats relay.Stats) ops.Component {
 	r := stats.Resequence
 	c := ops.Component{Name: "Relay", Level: ops.Good, Says: fmt.Sprintf("%s of %s held for their order, each for %s at most",
 		count(r.Held, "message"), count(r.Waiting, "stream"), short(r.Hold))}
-	if x.pace.settle > 0 {
-		c.Says += "; 99 of 100 in Kafka within " + short(x.pace.settle)
+	if x.pace.settle.guess > 0 {
+		c.Says += fmt.Sprintf("; 99 of 100 in Kafka %s", x.pace.settle)
 	}
 	if s, ok := x.behind(); ok {
 		c.Level, c.Says = s.Level, c.Says+"; works off a backlog"
@@ -80,20 +82,11 @@ func (x *situation) relayPart(stats relay.Stats) ops.Component {
 
 func (x *situation) kafkaPart() ops.Component {
 	why, _, down := x.away()
-	if down && len(x.failing) == 0 && !x.paused.IsZero() {
+	if x.relay != nil || down && len(x.failing) == 0 && !x.paused.IsZero() {
 		return ops.Component{Name: "Kafka", Level: ops.Good, Says: "is sent nothing"}
 	}
 	if down {
-		return ops.Component{Name: "Kafka", Level: ops.Degraded, Says: why}
+		return ops.Component{Name: "Kafka", Level: ops.Degraded, Says: upperFirst(why)}
 	}
 	return ops.Component{Name: "Kafka", Level: ops.Good, Says: "takes events; " + count(x.partitions, "partition")}
-}
-
-// all counts every request.
-func (p pace) all() float64 {
-	sum := 0.0
-	for _, n := range p.answered {
-		sum += n
-	}
-	return sum
 }

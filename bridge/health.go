@@ -6,6 +6,7 @@ import (
 
 	"github.com/chatbridge/chatbridge/bridge/ops"
 	"github.com/chatbridge/chatbridge/bridge/relay"
+	"github.com/chatbridge/chatbridge/bridge/resequence"
 	"github.com/chatbridge/chatbridge/publisher"
 )
 
@@ -144,18 +145,20 @@ func (b *Bridge) figures(stats relay.Stats) []ops.Figure {
 	spool := b.spool.Stat()
 	r := stats.Resequence
 	oldest := "none"
-	if !spool.OldestReceipt.IsZero() {
-		oldest = b.opt.Now().Sub(spool.OldestReceipt).Round(time.Second).String()
+	if at := oldestOf(stats, spool); spool.Records > 0 && !at.IsZero() {
+		oldest = b.opt.Now().Sub(at).Round(time.Second).String()
 	}
+	// The metrics' counts, since each run of the relay counts anew.
+	decided := func(v resequence.Verdict) float64 { return valueOf(b.metrics.decided[v]) }
 	return []ops.Figure{
-		{Name: "spool", Value: fmt.Sprintf("%d records, %s of %s, oldest %s", spool.Records, about(spool.Bytes), about(spool.MaxBytes), oldest)},
+		{Name: "spool", Value: fmt.Sprintf("%s, %s of %s, oldest %s", count(spool.Records, "record"), about(spool.Bytes), about(spool.MaxBytes), oldest)},
 		{Name: "disk free", Value: about(spool.FreeBytes)},
 		{Name: "durability", Value: spool.Durability.String()},
-		{Name: "held for order", Value: fmt.Sprintf("%d events in %d streams, hold %s", r.Held, r.Waiting, r.Hold)},
+		{Name: "held for order", Value: fmt.Sprintf("%s in %s, hold %s", count(r.Held, "event"), count(r.Waiting, "stream"), r.Hold)},
 		{Name: "streams known", Value: fmt.Sprint(r.Streams)},
-		{Name: "published", Value: fmt.Sprintf("%d in order, %d after a hole, %d late, %d unsequenced, %d after a reset",
-			r.InOrder, r.AfterHole, r.Late, r.Unsequenced, r.Resets)},
-		{Name: "duplicates dropped", Value: fmt.Sprint(r.Duplicates)},
-		{Name: "numbers skipped", Value: fmt.Sprint(r.Missing)},
+		{Name: "published", Value: fmt.Sprintf("%.0f in order, %.0f after a hole, %.0f late, %.0f unsequenced, %.0f after a reset",
+			decided(resequence.InOrder), decided(resequence.AfterHole), decided(resequence.Late), decided(resequence.Unsequenced), decided(resequence.Reset))},
+		{Name: "duplicates dropped", Value: fmt.Sprintf("%.0f", decided(resequence.Duplicate))},
+		{Name: "numbers skipped", Value: fmt.Sprintf("%.0f", valueOf(b.metrics.missing))},
 	}
 }

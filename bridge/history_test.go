@@ -28,6 +28,15 @@ func TestTheHistoryIsTheLastHourInOrder(t *testing.T) {
 	if got := all[len(all)-1].at.Sub(all[0].at); got != time.Hour {
 		t.Errorf("it covers %s; want an hour", got)
 	}
+	last := all[len(all)-1].at
+	for since, want := range map[time.Time]bool{last: true, last.Add(1): false} {
+		if got := h.any(since, func(t *tally) bool { return t.at.Equal(last) }); got != want {
+			t.Errorf("since %s the last one is there: %v", since, got)
+		}
+	}
+	if h.any(last.Add(-time.Minute), func(t *tally) bool { return t.at.Before(last.Add(-time.Minute)) }) {
+		t.Error("an older one counts")
+	}
 	from, ok := h.since(all[len(all)-1].at.Add(-time.Minute))
 	if got := all[len(all)-1].at.Sub(from.at); !ok || got != time.Minute {
 		t.Errorf("the tally of a minute ago is %s old", got)
@@ -49,5 +58,28 @@ func TestQuantilesAreEvenWithinABucket(t *testing.T) {
 	}
 	if got := d.minus(d).total(); got != 0 {
 		t.Errorf("a distribution without itself has %.0f", got)
+	}
+}
+
+// What a sentence says of the slowest is a bound that the buckets know, and no guess.
+func TestTheSlowestIsSaidByTheBoundsOfItsBucket(t *testing.T) {
+	t.Parallel()
+	bounds := []float64{.02, 30, 300}
+	for name, c := range map[string]struct {
+		counts          []float64
+		within, between string
+	}{
+		"in the first":  {[]float64{100, 100, 100, 100}, "within 20 ms", "between 0 ms and 20 ms"},
+		"in the middle": {[]float64{0, 0, 100, 100}, "within 5 min", "between 30 s and 5 min"},
+		"just within":   {[]float64{0, 99, 100, 100}, "within 30 s", "between 20 ms and 30 s"},
+		"in the last":   {[]float64{0, 0, 0, 100}, "in more than 5 min", "more than 5 min"},
+	} {
+		s := distribution{bounds: bounds, counts: c.counts}.slowest()
+		if s.guess == 0 || s.String() != c.within || s.between() != c.between {
+			t.Errorf("%s: %s, %s; want %s, %s", name, s, s.between(), c.within, c.between)
+		}
+	}
+	if s := (distribution{}).slowest(); s != (slowest{}) {
+		t.Errorf("of nothing: %+v", s)
 	}
 }

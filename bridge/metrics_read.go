@@ -9,6 +9,7 @@ import (
 
 	"github.com/chatbridge/chatbridge/bridge/ingest"
 	"github.com/chatbridge/chatbridge/bridge/resequence"
+	"github.com/chatbridge/chatbridge/schema"
 )
 
 // tally is what the metrics had counted at one moment. What an operator is shown
@@ -24,9 +25,11 @@ type tally struct {
 	missing   float64
 	late      float64
 	duplicate float64
-	letters   float64
-	spool     float64 // bytes now
-	held      float64 // events now
+	letters   map[schema.Reason]float64
+	failing   bool      // Kafka does not take something
+	oldest    time.Time // receipt of the oldest callback that is not in Kafka; zero = none
+	spool     float64   // bytes now
+	held      float64   // events now
 }
 
 // distribution is a histogram's buckets: how many were at most so large.
@@ -40,11 +43,14 @@ func (m *metrics) read(now time.Time) tally {
 	t := tally{
 		at: now, answered: make([]float64, len(ingest.Outcomes())),
 		answers: distributionOf(m.answers), settled: distributionOf(m.waits),
-		published: sumOf(m.records), missing: valueOf(m.missing), letters: sumOf(m.letters),
+		published: sumOf(m.records), missing: valueOf(m.missing), letters: map[schema.Reason]float64{},
 		late: valueOf(m.decided[resequence.Late]), duplicate: valueOf(m.decided[resequence.Duplicate]),
 	}
 	for o, c := range m.answered {
 		t.answered[o] = valueOf(c)
+	}
+	for _, reason := range schema.Reasons() {
+		t.letters[reason] = valueOf(m.letters.WithLabelValues(string(reason)))
 	}
 	return t
 }

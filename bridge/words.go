@@ -35,11 +35,11 @@ func perSecond(rate float64) string {
 func short(d time.Duration) string {
 	switch ms := float64(d) / float64(time.Millisecond); {
 	case ms < 10:
-		return fmt.Sprintf("%.1f ms", ms)
+		return tenths(ms) + " ms"
 	case ms < 1000:
 		return fmt.Sprintf("%.0f ms", ms)
 	case ms < 60_000:
-		return fmt.Sprintf("%.1f s", ms/1000)
+		return tenths(ms/1000) + " s"
 	default:
 		return long(d)
 	}
@@ -68,5 +68,8 @@ func about(bytes int64) string {
 		}
 		n, unit = n/1024, larger
 	}
-	return strconv.FormatFloat(math.Round(n*10)/10, 'f', -1, 64) + " " + unit
+	return tenths(n) + " " + unit
 }
+
+// tenths has one decimal, where it is not 0.
+func tenths(n float64) string { return strconv.FormatFloat(math.Round(n*10)/10, 'f', -1, 64) }
