@@ -114,6 +114,10 @@ func TestThePageFindsAGroup(t *testing.T) {
 			t.Errorf("%.40s: %d, and no %q in\n%s", path, code, want, body)
 		}
 	}
+	// Of the second stream nothing is remembered, and the page must not say that there was nothing.
+	if _, body := get(t, base+"/?group=g"); strings.Count(body, "<dd>not remembered</dd>") != 2 || strings.Contains(body, "not since the start") {
+		t.Errorf("the page says of what is not remembered:\n%s", body)
+	}
 	if _, body := get(t, base+"/"); strings.Contains(body, "<h3>Group") {
 		t.Error("without a question there is an answer")
 	}
