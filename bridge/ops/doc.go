@@ -16,6 +16,7 @@
 // It shows no message and no secret, but it says how much goes through and what
 // is wrong. So all but /livez and /readyz, which probes ask for and which cannot
 // log in, is behind a [Door]: a password, a client's certificate, or, on loopback,
-// nothing but the listener's own name. The package imports none of ours: it is
+// nothing but the listener's own name. Wrong passwords, and wrong tokens for what is
+// done on the page (POST /actions), are slowed down by address, see tries. The package imports none of ours: it is
 // handed functions that return a [Status], of which every view is made, and a [Group].
 package ops

@@ -35,6 +35,9 @@ type Options struct {
 	Door    Door
 	Log     *log.Logger      // what net/http has to say: strangers' handshakes, and panics
 	Now     func() time.Time // nil = time.Now
+	// Failed is told of each wrong password and token that was looked at: from which
+	// address, and which of the two. nil = nobody is.
+	Failed func(peer, what string)
 	Sources
 }
 
@@ -83,7 +86,7 @@ func (o *Options) routes() http.Handler {
 	p := newPage(o)
 	inside.Handle("GET /{$}", p)
 	inside.Handle("GET /charts/{name}", p.gallery)
-	inside.Handle("POST /actions", o.Actions)
+	inside.Handle("/actions", &actionHandler{Actions: o.Actions, tries: o.tries(Token)})
 	inside.HandleFunc("GET /letters/{number}", letterHandler(o.Events))
 	inside.HandleFunc("GET /page.css", asset("text/css", pageStyle))
 	inside.HandleFunc("GET /icon.svg", asset("image/svg+xml", icon))
@@ -95,8 +98,12 @@ func (o *Options) routes() http.Handler {
 	all := http.NewServeMux()
 	all.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	all.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { c := o.Ready(); writeCondition(w, c, c) })
-	all.Handle("/", o.Door.guard(inside))
+	all.Handle("/", o.Door.guard(inside, o.tries(Password)))
 	return all
+}
+
+func (o *Options) tries(what string) *tries {
+	return &tries{what: what, now: o.Now, failed: o.Failed}
 }
 
 // Listen binds the address.
