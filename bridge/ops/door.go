@@ -32,9 +32,8 @@ func (d *Door) locked() bool { return d.Password != nil || d.Certificates }
 func (d *Door) guard(next http.Handler, passwords *tries) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate":
-			// A page elsewhere may link here, and nothing more: a profile takes time.
-			http.Error(w, "the operator's listener is no part of other pages", http.StatusForbidden)
+		case foreign(r):
+			http.Error(w, "the operator's listener is no part of other pages; a link may lead to its page, /", http.StatusForbidden)
 			return
 		case d.locked():
 			if !d.admits(w, r, passwords) {
@@ -49,6 +48,17 @@ func (d *Door) guard(next http.Handler, passwords *tries) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// foreign says whether a page elsewhere had a browser ask; another port of this
+// machine is elsewhere, too. Such a page may link to the operator's page, and to
+// nothing else: a profile takes time.
+func foreign(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin": // no browser, somebody who typed it in, or the page itself
+		return false
+	}
+	return r.Method != http.MethodGet || r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
 // admits answers itself where it returns false.
