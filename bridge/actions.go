@@ -89,20 +89,20 @@ func (b *Bridge) actions() ops.Actions {
 	if o.ActionToken == "" && o.ActionTokenFile == "" {
 		return ops.Actions{}
 	}
-	return ops.Actions{Token: o.ReadActionToken, Do: map[string]func(){
+	return ops.Actions{Token: o.ReadActionToken, Do: map[string]func(peer string){
 		"pause": b.pausePublishing, "resume": b.resumePublishing, "verify": b.verifySpool,
 	}}
 }
 
-func (b *Bridge) pausePublishing() {
+func (b *Bridge) pausePublishing(peer string) {
 	if b.gate.shut(b.opt.Now()) {
-		b.opt.Logger.Warn("the operator has paused publishing; callbacks are stored")
+		b.opt.Logger.Warn("the operator has paused publishing; callbacks are stored", zap.String("peer", peer))
 	}
 }
 
-func (b *Bridge) resumePublishing() {
+func (b *Bridge) resumePublishing(peer string) {
 	if b.gate.open(b.opt.Now()) {
-		b.opt.Logger.Warn("the operator has let publishing go on")
+		b.opt.Logger.Warn("the operator has let publishing go on", zap.String("peer", peer))
 	}
 }
 
@@ -117,7 +117,7 @@ type verification struct {
 }
 
 // verifySpool begins to read the whole spool, unless that is under way.
-func (b *Bridge) verifySpool() {
+func (b *Bridge) verifySpool(peer string) {
 	v := &b.verification
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -131,7 +131,7 @@ func (b *Bridge) verifySpool() {
 		report, err := spool.Verify(b.life, b.cfg.Spool.Dir)
 		found := damageIn(report, before, began)
 		says := verified(report, found, err)
-		b.opt.Logger.Warn("the operator had the spool verified", zap.Bool("damaged", report.Damaged()), zap.Error(err),
+		b.opt.Logger.Warn("the operator had the spool verified", zap.String("peer", peer), zap.Bool("damaged", report.Damaged()), zap.Error(err),
 			zap.Duration("took", b.opt.Now().Sub(began)))
 		v.mu.Lock()
 		defer v.mu.Unlock()

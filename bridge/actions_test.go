@@ -83,9 +83,24 @@ func TestPausedPublishingGoesOnWhereItWas(t *testing.T) {
 	if s := b.relay.Stats().Resequence; n != rounds*each || s.Late != 0 {
 		t.Errorf("the topic has %d records, %d of them late; want %d and none", n, s.Late, rounds*each)
 	}
+	for _, message := range []string{"the operator has paused publishing; callbacks are stored", "the operator has let publishing go on"} {
+		if n := logged(b, message, "peer=127.0.0.1"); n != rounds {
+			t.Errorf("the log has %d times %q with the peer; want %d", n, message, rounds)
+		}
+	}
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// logged counts the warnings and errors of a bridge's log with a message and fields.
+func logged(b *Bridge, message, fields string) (n int) {
+	for _, e := range b.recent.events().Log {
+		if e.Message == message && e.Fields == fields {
+			n++
+		}
+	}
+	return n
 }
 
 // A stop does not wait for what a pause holds back: the next start publishes it.
@@ -111,6 +126,9 @@ func TestNothingIsDoneWithoutTheToken(t *testing.T) {
 	}
 	if _, page := getOps(t, b, "/"); strings.Contains(page, actionToken) || !strings.Contains(page, "Pause publishing") {
 		t.Error("the page shows the token, or not the actions")
+	}
+	if n := logged(b, "a secret of the operator's listener was given wrong", "omitted=0 peer=127.0.0.1 what=token"); n != 1 {
+		t.Errorf("the log has %d lines of the wrong tokens; want one, with the peer", n)
 	}
 	none := runWith(t, func(*Config) {})
 	if status := act(t, none, "pause", ""); status != http.StatusNotFound {

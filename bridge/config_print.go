@@ -15,8 +15,9 @@ import (
 // mask stands for a secret in every output.
 const mask = "********"
 
-// secretPathPart is the length from which a part of http.path is taken for a
-// secret: longer than any word one would put there, shorter than any good secret.
+// secretPathPart is the length from which the first part of http.path is taken for
+// a secret: longer than any word one would put there, shorter than any good secret.
+// What follows the first part always is.
 const secretPathPart = 16
 
 // WriteYAML writes the effective settings as a configuration, secrets masked.
@@ -117,7 +118,7 @@ func (l leaf) masked(text string) string {
 	case l.key == "http.path":
 		parts := strings.Split(text, "/")
 		for i, part := range parts {
-			if len(part) >= secretPathPart {
+			if part != "" && (i != 1 || len(part) >= secretPathPart) {
 				parts[i] = mask
 			}
 		}

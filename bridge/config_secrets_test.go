@@ -123,6 +123,32 @@ func TestAPasswordIsWhatStandsInItsFile(t *testing.T) {
 	}
 }
 
+// Without a token the path is the only secret: a short one is one, too.
+func TestOfThePathTheFirstPartIsShown(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/callback":             "/callback",
+		"/callback/sEcReT":      "/callback/********",
+		"/callback/a/b":         "/callback/********/********",
+		"/d41d8cd98f00b204e980": "/********",
+		"/callback/":            "/callback/",
+		"/":                     "/",
+	} {
+		s := loadYAML(t, oneApp+"http: {path: "+path+"}\n")
+		var text strings.Builder
+		if err := s.WriteYAML(&text, true); err != nil {
+			t.Fatal(err)
+		}
+		masked, err := s.Masked()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := masked["http"].(map[string]any)["path"]; got != want || !strings.Contains(text.String(), "  path: "+want+" #") {
+			t.Errorf("%s is shown as %v; want %s, in\n%s", path, got, want, text.String())
+		}
+	}
+}
+
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
 	secrets := []string{"tok-secret-1", "tok-secret-2", "pass-secret", "d41d8cd98f00b204e980"}

@@ -17,14 +17,36 @@ func (b *Bridge) Group(ctx context.Context, q ops.GroupQuery) ops.Group {
 		apps[i] = app.SDKAppID
 	}
 	stats := b.relay.Group(ctx, q.GroupID, q.TopicID, apps)
+	paused := b.gate.since()
 	g := ops.Group{GroupID: q.GroupID, Notes: groupNotes(&stats), Streams: make([]ops.Stream, len(stats.Streams)), LeftOff: stats.LeftOff}
 	if stats.Partition >= 0 {
 		g.Partition = &stats.Partition
 	}
+	if !paused.IsZero() {
+		g.Notes = b.pausedNotes(paused, &stats)
+	}
 	for i := range stats.Streams {
-		g.Streams[i] = stream(&stats.Streams[i])
+		g.Streams[i] = stream(&stats.Streams[i], !paused.IsZero())
 	}
 	return g
+}
+
+// pausedNotes are groupNotes while publishing is paused: what the relay says is of
+// the moment in which it was.
+func (b *Bridge) pausedNotes(since time.Time, stats *relay.GroupStats) []string {
+	note := "publishing is paused by the operator since " + since.UTC().Format("2006-01-02 15:04:05 UTC") + ": nothing is read from the spool, and nothing leaves"
+	if stored := b.spool.Stat().Records; stored > 0 {
+		note += "; " + count(stored, "stored callback") + " may be of this group, and not have been read"
+	}
+	return append([]string{note}, leftOffNote(stats)...)
+}
+
+// leftOffNote says how many streams are not shown.
+func leftOffNote(stats *relay.GroupStats) []string {
+	if stats.LeftOff == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d more streams of the group are known; ask for one of them with &topic=<TopicId>", stats.LeftOff)}
 }
 
 // groupNotes say what makes the answer less than it seems.
@@ -38,13 +60,12 @@ func groupNotes(stats *relay.GroupStats) (notes []string) {
 	if stats.Backlog {
 		notes = append(notes, "there are stored callbacks that have not been read yet; what is held waits by their times of receipt, not by the clock")
 	}
-	if stats.LeftOff > 0 {
-		notes = append(notes, fmt.Sprintf("%d more streams of the group are known; ask for one of them with &topic=<TopicId>", stats.LeftOff))
-	}
-	return notes
+	return append(notes, leftOffNote(stats)...)
 }
 
-func stream(s *relay.StreamStats) ops.Stream {
+// stream is what is known of one stream. While publishing is paused nothing leaves,
+// however long that lasts.
+func stream(s *relay.StreamStats, paused bool) ops.Stream {
 	out := ops.Stream{
 		AppID: s.AppID, TopicID: s.TopicID, Unnamed: !s.Named,
 		NextExpected: s.Next, HoldSeconds: s.Hold.Seconds(), WaitForKafka: s.Decided,
@@ -57,13 +78,16 @@ func stream(s *relay.StreamStats) ops.Stream {
 		out.WaitsFor[i] = ops.Hole{From: h.From, To: h.To}
 	}
 	for i, h := range s.Held {
-		out.Held[i] = ops.Held{Seq: h.Seq, ReceivedAt: h.ReceivedAt, LeavesIn: h.Leaves.Seconds(), Restart: h.Below}
+		out.Held[i] = ops.Held{Seq: h.Seq, ReceivedAt: h.ReceivedAt, Restart: h.Below}
+		if !paused {
+			out.Held[i].LeavesIn = h.Leaves.Seconds()
+		}
 	}
 	for _, h := range s.LastHoles {
 		out.LastHoles = append(out.LastHoles, ops.Hole{From: h.From, To: h.To, At: timeOrNil(h.At())})
 	}
 	if p := s.Published; p != nil {
-		out.Published = &ops.Published{Offset: p.Offset, At: p.At}
+		out.Published = &ops.Published{Partition: p.Partition, Offset: p.Offset, At: p.At}
 		if p.Sequenced {
 			out.Published.Seq = &p.Seq
 		}

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/chatbridge/chatbridge/bridge/internal/loglimit"
 	"github.com/chatbridge/chatbridge/bridge/ops"
 )
 
@@ -19,6 +20,7 @@ func (b *Bridge) openOps() error {
 		Door:    b.cfg.Ops.door(),
 		Log:     stdlog.New(opsJournal{b.opt.Logger.Named("ops")}, "", 0),
 		Now:     b.opt.Now,
+		Failed:  (&secretsJournal{log: b.opt.Logger.Named("ops"), now: b.opt.Now}).wrong,
 		Sources: ops.Sources{
 			Status: b.Status, Ready: b.ready, Group: b.Group, Metrics: b.metrics.handler(),
 			Charts: b.charts, Events: b.recent.events, Config: b.masked(), Actions: b.actions(),
@@ -38,6 +40,22 @@ func (b *Bridge) masked() string {
 		return err.Error()
 	}
 	return text.String()
+}
+
+// secretsJournal says in the log who gives a wrong password or token.
+type secretsJournal struct {
+	log                     *zap.Logger
+	now                     func() time.Time
+	passwordLine, tokenLine loglimit.Limit
+}
+
+func (j *secretsJournal) wrong(peer, what string) {
+	fields := []zap.Field{zap.String("what", what), zap.String("peer", peer)}
+	if what == ops.Token {
+		j.tokenLine.Warn(j.log, j.now(), "a secret of the operator's listener was given wrong", fields...)
+	} else {
+		j.passwordLine.Warn(j.log, j.now(), "a secret of the operator's listener was given wrong", fields...)
+	}
 }
 
 // opsJournal takes what net/http says of the operator's listener. Most of it is

@@ -79,6 +79,9 @@ func TestThePasswordGuardsTheOperatorsListener(t *testing.T) {
 			t.Errorf("after it was changed, %q was answered %d; want %d", password, got, want)
 		}
 	}
+	if n := logged(b, "a secret of the operator's listener was given wrong", "omitted=0 peer=127.0.0.1 what=password"); n != 1 {
+		t.Errorf("the log has %d lines of the wrong password; want one, with the peer", n)
+	}
 	if expiry := b.certificates()["ops"]; expiry.Unix() != 4e9 {
 		t.Errorf("its certificate expires at %s", expiry)
 	}

@@ -16,19 +16,19 @@ import (
 
 // How much of what went wrong of late is kept for the operator.
 const (
-	recentRefusals = 64 // a power of two
+	recentRefusals = 16 // of each outcome; a power of two
 	recentLetters  = 50
 	recentEntries  = 100
 	mostOfABody    = 64 << 10
 )
 
 // recent is what went wrong of late. A request that is refused writes one word
-// of memory here; one that is taken, nothing.
+// of memory here; one that is taken, nothing. Each outcome has its own room, so that
+// a scanner's requests do not push out what matters.
 type recent struct {
 	since    time.Time
-	content  bool // bodies are kept
-	refusals [recentRefusals]atomic.Uint64
-	refused  atomic.Uint64 // how many, ever
+	content  bool          // bodies are kept
+	rings    []refusedRing // by outcome
 	lettered atomic.Uint64
 	letters  ring[ops.Letter]
 	entries  ring[ops.Entry]
@@ -36,29 +36,35 @@ type recent struct {
 
 func newRecent(since time.Time, content bool) *recent {
 	return &recent{
-		since: since, content: content,
+		since: since, content: content, rings: make([]refusedRing, len(ingest.Outcomes())),
 		letters: ring[ops.Letter]{size: recentLetters}, entries: ring[ops.Entry]{size: recentEntries},
 	}
 }
 
-// refusal is a refused request in one word: seconds since the start and one, the
-// outcome, the bytes that were announced.
-type refusal uint64
-
-const (
-	outcomeBits = 8
-	bytesBits   = 24 // more than 16 MiB is 16 MiB
-)
-
-func newRefusal(after time.Duration, o ingest.Outcome, size int64) refusal {
-	seconds := uint64(max(after, 0)/time.Second) + 1
-	return refusal(seconds<<(outcomeBits+bytesBits) | uint64(o)<<bytesBits | uint64(min(max(size, 0), 1<<bytesBits-1)))
+// refusedRing is the last refused requests of one outcome.
+type refusedRing struct {
+	words [recentRefusals]atomic.Uint64
+	n     atomic.Uint64 // how many, ever
 }
 
-func (r refusal) open(since time.Time) ops.Refused {
-	o := ingest.Outcome(r >> bytesBits & (1<<outcomeBits - 1))
+func (f *refusedRing) add(r refusal) {
+	f.words[(f.n.Add(1)-1)%recentRefusals].Store(uint64(r))
+}
+
+// refusal is a refused request in one word: milliseconds since the start and one,
+// and the bytes that were announced. 0: none.
+type refusal uint64
+
+const bytesBits = 24 // more than 16 MiB is 16 MiB
+
+func newRefusal(after time.Duration, size int64) refusal {
+	at := uint64(max(after, 0)/time.Millisecond) + 1
+	return refusal(at<<bytesBits | uint64(min(max(size, 0), 1<<bytesBits-1)))
+}
+
+func (r refusal) open(since time.Time, o ingest.Outcome) ops.Refused {
 	return ops.Refused{
-		At:     since.Add(time.Duration(r>>(outcomeBits+bytesBits)-1) * time.Second),
+		At:     since.Add(time.Duration(r>>bytesBits-1) * time.Millisecond),
 		Reason: o.String(), Bytes: int64(r & (1<<bytesBits - 1)),
 	}
 }
@@ -76,9 +82,7 @@ type refusing struct {
 
 // Refused implements ingest.Refuser.
 func (r refusing) Refused(o ingest.Outcome, size int64) {
-	x := r.recent
-	at := (x.refused.Add(1) - 1) % recentRefusals
-	x.refusals[at].Store(uint64(newRefusal(r.now().Sub(x.since), o, size)))
+	r.recent.rings[o].add(newRefusal(r.now().Sub(r.recent.since), size))
 }
 
 // relayHooks lets dead letters be seen.
@@ -106,16 +110,25 @@ func (x *recent) watch(log *zap.Logger) *zap.Logger {
 
 // events are what is kept, the latest first.
 func (x *recent) events() ops.Events {
-	var e ops.Events
-	n := x.refused.Load()
-	for i := range min(n, recentRefusals) {
-		if word := refusal(x.refusals[(n-1-i)%recentRefusals].Load()); word != 0 {
-			e.Refused = append(e.Refused, word.open(x.since))
-		}
-	}
+	e := ops.Events{Refused: x.refused()}
 	e.Letters = x.letters.all()
 	slices.Reverse(e.Letters)
 	e.Log = x.entries.all()
 	slices.Reverse(e.Log)
 	return e
+}
+
+// refused are the refused requests of all outcomes, the latest first.
+func (x *recent) refused() (list []ops.Refused) {
+	for o := range x.rings {
+		f := &x.rings[o]
+		n := f.n.Load()
+		for i := range min(n, recentRefusals) {
+			if r := refusal(f.words[(n-1-i)%recentRefusals].Load()); r != 0 {
+				list = append(list, r.open(x.since, ingest.Outcome(o)))
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b ops.Refused) int { return b.At.Compare(a.At) })
+	return list
 }

@@ -37,8 +37,37 @@ func TestRefusalsAreTheLastOnesFirst(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ announced, shown int64 }{{-1, 0}, {0, 0}, {1 << 40, 1<<24 - 1}} {
-		if r := newRefusal(-time.Second, ingest.StoreFailed, c.announced).open(since); r.Bytes != c.shown || r.Reason != "store-failed" || !r.At.Equal(since) {
+		if r := newRefusal(-time.Second, c.announced).open(since, ingest.StoreFailed); r.Bytes != c.shown || r.Reason != "store-failed" || !r.At.Equal(since) {
 			t.Errorf("%d bytes: %+v", c.announced, r)
+		}
+	}
+}
+
+// A scanner's requests do not push out the one that matters; those of all reasons
+// are shown in the order of time.
+func TestEachReasonForARefusalHasItsOwnRoom(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	x, now := newRecent(since, false), since
+	o := x.observer(nil, func() time.Time { return now }).(ingest.Refuser)
+	o.Refused(ingest.SignatureWrong, 7)
+	for range 100 * recentRefusals {
+		now = now.Add(50 * time.Millisecond)
+		o.Refused(ingest.NotFound, 0)
+		now = now.Add(50 * time.Millisecond)
+		o.Refused(ingest.BadMethod, 0)
+	}
+	got := x.events().Refused
+	if len(got) != 2*recentRefusals+1 || got[len(got)-1] != (ops.Refused{At: since, Reason: "signature-wrong", Bytes: 7}) {
+		t.Fatalf("%d are kept, the oldest %+v", len(got), got[len(got)-1])
+	}
+	for i, r := range got[:len(got)-1] {
+		want := ops.Refused{At: now.Add(time.Duration(-i) * 50 * time.Millisecond), Reason: ingest.BadMethod.String()}
+		if i%2 == 1 {
+			want.Reason = ingest.NotFound.String()
+		}
+		if r != want {
+			t.Errorf("number %d is %+v; want %+v", i, r, want)
 		}
 	}
 }

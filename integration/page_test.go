@@ -46,10 +46,17 @@ func TestThePageInABrowser(t *testing.T) {
 	tab.shows("#sum-published", "/s")
 	tab.accessible("by day")
 
+	eval[int](tab, "getSelection().selectAllChildren(document.body), 1")
 	kafka.kill()
 	tab.shows("#state", "Kafka is unreachable since")
+	tab.shows("#paused", "Paused while you select: ")
+	tab.accessible("while something is selected")
+	eval[int](tab, "getSelection().removeAllRanges(), 1")
 	tab.shows("#state", "What is safe")
 	tab.shows("#partitions", "attempts")
+	if text := tab.text("#paused"); text != "" {
+		t.Errorf("nothing is selected, and the page says %q", text)
+	}
 	tab.shows("#spoken", "Kafka is unreachable since")
 	tab.accessible("in trouble")
 	tab.picture("trouble")
@@ -108,8 +115,13 @@ func withoutScript(tab *browser, b *bridge) {
 			tab.t.Errorf("without a script %s shows %q, not %q", selector, got, text)
 		}
 	}
-	if again := eval[string](tab, "document.querySelector('meta[http-equiv=refresh]')?.content ?? ''"); again == "" {
-		tab.t.Error("without a script the page does not go on by itself")
+	const again = "document.querySelector('meta[http-equiv=refresh]')?.content ?? ''"
+	if got := eval[string](tab, again); got != "" {
+		tab.t.Errorf("without a script the page goes on by itself after %s s, and empties its forms", got)
+	}
+	tab.open(b.ops + "/?watch")
+	if got, forms := eval[string](tab, again), eval[int](tab, "document.querySelectorAll('form').length"); got == "" || forms != 0 {
+		tab.t.Errorf("where it is watched without a script, the page goes on after %q s and has %d forms", got, forms)
 	}
 	tab.script(true)
 	tab.open(b.ops + "/")

@@ -1,7 +1,8 @@
 // Package ops is the operator's own listener.
 //
 //	/          the page, for people: the state in one sentence and of every part, the
-//	           last hour, what went wrong of late; ?group=<GroupId> finds a group
+//	           last hour, what went wrong of late; ?group=<GroupId> finds a group;
+//	           ?watch is for browsers without a script: it loads itself again
 //	/charts/   its pictures, as SVG; /letters/ bodies of dead letters, where they are
 //	           to be shown
 //	/status    the same as JSON
@@ -16,6 +17,8 @@
 // It shows no message and no secret, but it says how much goes through and what
 // is wrong. So all but /livez and /readyz, which probes ask for and which cannot
 // log in, is behind a [Door]: a password, a client's certificate, or, on loopback,
-// nothing but the listener's own name. The package imports none of ours: it is
-// handed functions that return a [Status], of which every view is made, and a [Group].
+// nothing but the listener's own name. Wrong passwords, and wrong tokens for what is
+// done on the page (POST /actions), are slowed down by address, see tries. The
+// package imports none of ours: it is handed functions that return a [Status], of
+// which every view is made, and a [Group].
 package ops

@@ -29,15 +29,14 @@ type Door struct {
 func (d *Door) locked() bool { return d.Password != nil || d.Certificates }
 
 // guard lets next see only who may look.
-func (d *Door) guard(next http.Handler) http.Handler {
+func (d *Door) guard(next http.Handler, passwords *tries) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate":
-			// A page elsewhere may link here, and nothing more: a profile takes time.
-			http.Error(w, "the operator's listener is no part of other pages", http.StatusForbidden)
+		case foreign(r):
+			http.Error(w, "the operator's listener is no part of other pages; a link may lead to its page, /", http.StatusForbidden)
 			return
 		case d.locked():
-			if !d.admits(w, r) {
+			if !d.admits(w, r, passwords) {
 				return
 			}
 		case !ownName(r.Host):
@@ -51,8 +50,19 @@ func (d *Door) guard(next http.Handler) http.Handler {
 	})
 }
 
+// foreign says whether a page elsewhere had a browser ask; another port of this
+// machine is elsewhere, too. Such a page may link to the operator's page, and to
+// nothing else: a profile takes time.
+func foreign(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin": // no browser, somebody who typed it in, or the page itself
+		return false
+	}
+	return r.Method != http.MethodGet || r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Mode") != "navigate"
+}
+
 // admits answers itself where it returns false.
-func (d *Door) admits(w http.ResponseWriter, r *http.Request) bool {
+func (d *Door) admits(w http.ResponseWriter, r *http.Request, passwords *tries) bool {
 	if d.Certificates && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return true
 	}
@@ -65,9 +75,15 @@ func (d *Door) admits(w http.ResponseWriter, r *http.Request) bool {
 		http.Error(w, "the password of the operator's listener cannot be read: look at ops.password_file", http.StatusServiceUnavailable)
 		return false
 	}
-	user, got, _ := r.BasicAuth()
-	if same(user, User)&same(got, want) == 1 {
-		return true
+	if user, got, given := r.BasicAuth(); given {
+		switch passwords.try(r.RemoteAddr, user+":"+got, User+":"+want) {
+		case right:
+			return true
+		case tooMany:
+			w.Header().Set("Retry-After", retryAfter)
+			http.Error(w, "there were too many wrong passwords from your address; try again in some seconds", http.StatusTooManyRequests)
+			return false
+		}
 	}
 	w.Header().Set("WWW-Authenticate", `Basic realm="chatbridge", charset="UTF-8"`)
 	http.Error(w, "give the user "+User+" and the password of ops.password_file", http.StatusUnauthorized)

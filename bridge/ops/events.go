@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -29,6 +30,9 @@ type Letter struct {
 	Body   []byte // the beginning of it; nil where it is not to be shown
 }
 
+// Cut says whether only the beginning of the body is shown.
+func (l Letter) Cut() bool { return l.Body != nil && int64(len(l.Body)) < l.Bytes }
+
 // Entry is a line of the log.
 type Entry struct {
 	At                           time.Time
@@ -42,7 +46,11 @@ func letterHandler(events func() Events) http.HandlerFunc {
 		number, err := strconv.ParseUint(r.PathValue("number"), 10, 64)
 		for _, l := range events().Letters {
 			if err == nil && l.Number == number && l.Body != nil {
-				writeText(w, string(l.Body))
+				text := string(l.Body)
+				if l.Cut() {
+					text += fmt.Sprintf("\n\n(the first %d of %d bytes: no more is kept here; the dead letter has more)\n", len(l.Body), l.Bytes)
+				}
+				writeText(w, text)
 				return
 			}
 		}

@@ -38,7 +38,8 @@ type Stream struct {
 	// WaitForKafka counts events that wait for Kafka and for nothing else.
 	WaitForKafka int `json:"wait_for_kafka"`
 
-	// What follows is remembered of streams that were used of late, since then.
+	// What follows is remembered of streams that were used of late, since then; where
+	// Since is absent, nothing is.
 	Since      *time.Time `json:"counted_since,omitempty"`
 	LastHoles  []Hole     `json:"last_holes,omitempty"` // given up, the last one first
 	Holes      uint64     `json:"holes"`
@@ -58,7 +59,9 @@ type Hole struct {
 type Held struct {
 	Seq        uint64    `json:"seq"`
 	ReceivedAt time.Time `json:"received_at"`
-	LeavesIn   float64   `json:"leaves_in_seconds"` // if nothing more comes
+	// LeavesIn is in how long it leaves, if nothing more comes; absent: at once, or
+	// not before publishing goes on, where that is paused.
+	LeavesIn float64 `json:"leaves_in_seconds,omitempty"`
 	// Restart says that it waits to begin the numbers of its stream again.
 	Restart bool `json:"restart,omitempty"`
 }
@@ -72,9 +75,12 @@ type Notice struct {
 
 // Published is a record that Kafka has.
 type Published struct {
-	Seq    *uint64   `json:"seq,omitempty"` // absent: it has none
-	Offset int64     `json:"offset"`
-	At     time.Time `json:"at"`
+	Seq *uint64 `json:"seq,omitempty"` // absent: it has none
+	// Partition is where it is: not the group's, where the topic has had another
+	// number of partitions since.
+	Partition int       `json:"partition"`
+	Offset    int64     `json:"offset"`
+	At        time.Time `json:"at"`
 }
 
 // longestID bounds what is asked for; the ids that Tencent gives are far shorter.

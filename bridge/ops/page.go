@@ -49,18 +49,24 @@ type view struct {
 	May    bool // do something
 	Now    time.Time
 
+	// Watched: the page is to load itself again where there is no script, and so has
+	// no forms, which that would empty.
+	Watched bool
+	Self    string // where it is
+
 	Asked   GroupQuery // the zero value: nothing was asked
 	Refusal string     // why that cannot be answered
 	Group   *Group
 }
 
-// ServeHTTP answers GET /[?group=<GroupId>[&topic=<TopicId>]].
+// ServeHTTP answers GET /[?group=<GroupId>[&topic=<TopicId>]|?watch].
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := view{
 		Title:  "chatbridge",
 		Status: p.from.Status(), Events: p.from.Events(), Charts: p.gallery.list(),
 		Config: p.from.Config, May: p.from.Actions.Token != nil, Now: p.from.Now(), Drawn: p.from.Now().Unix() / int64(galleryEvery/time.Second),
-		Asked: GroupQuery{GroupID: r.URL.Query().Get("group"), TopicID: r.URL.Query().Get("topic")},
+		Asked:   GroupQuery{GroupID: r.URL.Query().Get("group"), TopicID: r.URL.Query().Get("topic")},
+		Watched: r.URL.Query().Has("watch"), Self: r.URL.RequestURI(),
 	}
 	if !strings.HasPrefix(v.Version, v.Title) {
 		v.Title += " " + v.Version

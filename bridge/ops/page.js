@@ -3,6 +3,19 @@
 const every = 3000;
 let answered = Date.now();
 
+function inUse(part) {
+  const selection = getSelection();
+  return part.contains(document.activeElement) || (!selection.isCollapsed && selection.containsNode(part, true));
+}
+
+// Says which parts are old because of what is selected or has the focus in them.
+function say(held) {
+  const paused = document.getElementById("paused");
+  const text = held.size ? `Paused while you select: ${[...held].join(", ")}. The first line goes on.` : "";
+  if (paused.textContent !== text) paused.textContent = text;
+  paused.hidden = !text;
+}
+
 async function refresh() {
   const response = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(10000) });
   if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
@@ -14,14 +27,20 @@ async function refresh() {
     was.dataset.about = is.dataset.about;
     document.getElementById("spoken").textContent = is.querySelector(".sentence").textContent;
   }
+  const held = new Set();
   for (const now of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(now.id);
-    // What somebody reads with the keyboard is left alone under his hands.
-    if (!next || now.outerHTML === next.outerHTML || now.contains(document.activeElement)) continue;
-    if (getSelection().containsNode(now, true) && !getSelection().isCollapsed) continue;
+    if (!next || now.outerHTML === next.outerHTML) continue;
+    // What somebody selects, or reads with the keyboard, is left alone under his
+    // hands, and said to be; the state never is.
+    if (now !== was && inUse(now)) {
+      held.add(now.closest("section")?.querySelector("h2").textContent ?? "the foot");
+      continue;
+    }
     now.className = next.className;
     now.replaceChildren(...next.childNodes);
   }
+  say(held);
   for (const image of document.querySelectorAll("#charts img")) {
     const next = fresh.getElementById(image.id);
     if (!next) continue;

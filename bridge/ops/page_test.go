@@ -28,7 +28,7 @@ func events() Events {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return Events{
 		Refused: []Refused{{At: at, Reason: "signature-wrong", Bytes: 1536}},
-		Letters: []Letter{{Number: 2, At: at, Reason: "not-json", Bytes: 9, Body: []byte("<b>whole")}, {Number: 1, At: at, Reason: "too-deep", Bytes: 70000}},
+		Letters: []Letter{{Number: 3, At: at, Reason: "too-long", Bytes: 70000, Body: []byte("the beginning")}, {Number: 2, At: at, Reason: "not-json", Bytes: 8, Body: []byte("<b>whole")}, {Number: 1, At: at, Reason: "too-deep", Bytes: 70000}},
 		Log:     []Entry{{At: at, Level: "warn", Part: "relay", Message: "a topic is not there yet", Fields: "topic=<chat>"}},
 	}
 }
@@ -114,8 +114,36 @@ func TestThePageFindsAGroup(t *testing.T) {
 			t.Errorf("%.40s: %d, and no %q in\n%s", path, code, want, body)
 		}
 	}
+	// Of the second stream nothing is remembered, and the page must not say that there was nothing.
+	if _, body := get(t, base+"/?group=g"); strings.Count(body, "<dd>not remembered</dd>") != 2 || strings.Contains(body, "not since the start") {
+		t.Errorf("the page says of what is not remembered:\n%s", body)
+	}
 	if _, body := get(t, base+"/"); strings.Contains(body, "<h3>Group") {
 		t.Error("without a question there is an answer")
+	}
+}
+
+// Read without its script, the page keeps what is typed into it: it loads itself
+// again only where it is asked to, and has no forms then.
+func TestThePageDoesNotEmptyItsForms(t *testing.T) {
+	t.Parallel()
+	o := Options{Sources: sources(good())}
+	o.Actions.Token = func() (string, error) { return "the token", nil }
+	h := New(o).http.Handler
+	for path, c := range map[string]struct {
+		again bool
+		link  string
+	}{
+		"/":                     {false, `href="/"`},
+		"/?group=%3Cg%3E&topic": {false, `href="/?group=%3Cg%3E&amp;topic"`},
+		"/?watch":               {true, `href="/"`},
+		"/?watch&group=g":       {true, `href="/"`},
+	} {
+		page := answer(h, http.MethodGet, path, nil).Body.String()
+		again, forms := strings.Contains(page, `http-equiv="refresh"`), strings.Count(page, "<form")
+		if again != c.again || (forms == 0) != c.again || !strings.Contains(page, c.link) {
+			t.Errorf("%s: it loads itself again: %v, has %d forms; want %v, and %s in\n%s", path, again, forms, c.again, c.link, page)
+		}
 	}
 }
 
@@ -126,13 +154,16 @@ func TestABodyIsShownOnlyWhereItIsKept(t *testing.T) {
 	if w.Code != http.StatusOK || w.Body.String() != "<b>whole" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Errorf("a body that is kept: %d %s %q", w.Code, w.Header().Get("Content-Type"), w.Body)
 	}
-	for _, path := range []string{"/letters/1", "/letters/3", "/letters/x"} {
+	if w := ask(Door{}, "/letters/3", nil); w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), "the beginning\n\n(the first 13 of 70000 bytes: ") {
+		t.Errorf("a body of which the beginning is kept: %d %q", w.Code, w.Body)
+	}
+	for _, path := range []string{"/letters/1", "/letters/4", "/letters/x"} {
 		if w := ask(Door{}, path, nil); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
 	_, page := get(t, serve(t, good())+"/")
-	if strings.Contains(page, "whole") || !strings.Contains(page, `href="/letters/2"`) || strings.Contains(page, `href="/letters/1"`) {
+	if strings.Contains(page, "whole") || !strings.Contains(page, "body 3</a>, its beginning<") || !strings.Contains(page, "body 2</a><") || !strings.Contains(page, `href="/letters/2"`) || strings.Contains(page, `href="/letters/1"`) {
 		t.Error("the page shows a body, or a link to one that is not kept")
 	}
 }

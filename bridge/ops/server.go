@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strconv"
 	"time"
 )
 
@@ -24,7 +25,7 @@ type Server struct {
 // forgotten connection from staying.
 const (
 	headerTimeout = 5 * time.Second
-	answerTimeout = 2 * time.Minute // a CPU profile takes as long as it is asked to
+	answerTimeout = 2 * time.Minute // a CPU profile takes as long as it is asked to, at most longestProfile
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 16 << 10
 )
@@ -35,6 +36,9 @@ type Options struct {
 	Door    Door
 	Log     *log.Logger      // what net/http has to say: strangers' handshakes, and panics
 	Now     func() time.Time // nil = time.Now
+	// Failed is told of each wrong password and token that was looked at: from which
+	// address, and which of the two. nil = nobody is.
+	Failed func(peer, what string)
 	Sources
 }
 
@@ -83,20 +87,40 @@ func (o *Options) routes() http.Handler {
 	p := newPage(o)
 	inside.Handle("GET /{$}", p)
 	inside.Handle("GET /charts/{name}", p.gallery)
-	inside.Handle("POST /actions", o.Actions)
+	inside.Handle("/actions", &actionHandler{Actions: o.Actions, tries: o.tries(Token)})
 	inside.HandleFunc("GET /letters/{number}", letterHandler(o.Events))
 	inside.HandleFunc("GET /page.css", asset("text/css", pageStyle))
 	inside.HandleFunc("GET /icon.svg", asset("image/svg+xml", icon))
 	inside.HandleFunc("GET /page.js", asset("text/javascript", pageScript))
-	inside.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine and the other named ones, too
-	inside.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	inside.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	inside.HandleFunc("GET /debug/pprof/", profile(pprof.Index)) // heap, goroutine and the other named ones, too
+	inside.HandleFunc("GET /debug/pprof/profile", profile(pprof.Profile))
+	inside.HandleFunc("GET /debug/pprof/trace", profile(pprof.Trace))
 
 	all := http.NewServeMux()
 	all.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	all.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { c := o.Ready(); writeCondition(w, c, c) })
-	all.Handle("/", o.Door.guard(inside))
+	all.Handle("/", o.Door.guard(inside, o.tries(Password)))
 	return all
+}
+
+func (o *Options) tries(what string) *tries {
+	return &tries{what: what, now: o.Now, failed: o.Failed}
+}
+
+// longestProfile bounds how long a profile may take, in seconds.
+const longestProfile = 60
+
+// profile lets next take no longer than that.
+func profile(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if asked := r.FormValue("seconds"); asked != "" { // as net/http/pprof reads it
+			if seconds, err := strconv.ParseFloat(asked, 64); err != nil || !(seconds >= 0 && seconds <= longestProfile) {
+				http.Error(w, fmt.Sprintf("a profile takes %d seconds at most", longestProfile), http.StatusBadRequest)
+				return
+			}
+		}
+		next(w, r)
+	}
 }
 
 // Listen binds the address.

@@ -157,6 +157,21 @@ func TestSinkzNamesThePartitionsAndTheirReasons(t *testing.T) {
 	}
 }
 
+// P8: a profile costs while it is taken, and cannot be asked for without an end.
+func TestAProfileTakesAMinuteAtMost(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"profile", "trace", "heap", "goroutine"} {
+		for _, seconds := range []string{"61", "1e9", "-1", "NaN", "Inf", "many"} {
+			if w := ask(Door{}, "/debug/pprof/"+path+"?seconds="+seconds, nil); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "60 seconds") {
+				t.Errorf("%s for %s seconds: %d %s", path, seconds, w.Code, w.Body)
+			}
+		}
+	}
+	if w := ask(Door{}, "/debug/pprof/heap", nil); w.Code != http.StatusOK {
+		t.Errorf("a profile of now: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestATakenPortIsNamedWithItsKey(t *testing.T) {
 	base := serve(t, good())
 	err := New(Options{Address: strings.TrimPrefix(base, "http://"), Sources: sources(good())}).Listen()

@@ -90,7 +90,8 @@
 // last holes, the counts of late ones and duplicates, and what was published last
 // are not worth a place in the state of each of a million streams: a table of a
 // fixed size has them for the streams that were used last (recent.go), since they
-// came into it, and not over a restart. Nothing depends on them. The names of streams are
+// came into it. It goes on from run to run, as after a pause, and with a stream to
+// another partition, and ends with the process. Nothing depends on it. The names of streams are
 // digests; those of a group are told by the hash of the GroupId in them, and get
 // their names back from that table, from what they hold, or from the question.
 //

@@ -70,6 +70,7 @@ type Notice struct {
 type PublishedStats struct {
 	Seq       uint64
 	Sequenced bool
+	Partition int // it is not the group's, where the topic has had another number of partitions since
 	Offset    int64
 	At        time.Time
 }
@@ -224,7 +225,7 @@ func (r *recentStream) describe(s *StreamStats) {
 	if r.publishedAt != 0 {
 		s.Published = &PublishedStats{
 			Seq: uint64(max(r.lastSeq, 0)), Sequenced: r.lastSeq >= 0,
-			Offset: r.lastOffset, At: fromNano(r.publishedAt),
+			Partition: int(r.lastPartition), Offset: r.lastOffset, At: fromNano(r.publishedAt),
 		}
 	}
 }

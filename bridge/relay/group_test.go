@@ -2,6 +2,7 @@ package relay
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/chatbridge/chatbridge/bridge/resequence"
+	"github.com/chatbridge/chatbridge/publisher"
 	"github.com/chatbridge/chatbridge/schema"
 )
 
@@ -222,6 +224,133 @@ func TestWhatIsRememberedOfStreamsIsOfAFixedSize(t *testing.T) {
 	}
 }
 
+// What is remembered of a group goes on over a pause, which is a run that is
+// stopped and another one, and goes with the group to another partition.
+func TestWhatIsRememberedOfAGroupGoesOnFromRunToRun(t *testing.T) {
+	r := newRig(t, 2)
+	r.hold = 0
+	relay := r.relay()
+	relay.watchEach = 20 * time.Millisecond
+	run := r.start(relay)
+	const group = "moves" // from partition 1 of 2 to another of 5
+	for _, seq := range []int{1, 4, 2, 4} {
+		r.append(body(group, seq, uint32(seq)))
+	}
+	run.settle(t)
+	before := run.group(t, group, "")
+	was := only(t, &before)
+	if was.Late.Count != 1 || was.Duplicates.Count != 1 || was.HoleCount != 1 || was.Published == nil || was.Published.Partition != before.Partition {
+		t.Fatalf("the group is %+v", before)
+	}
+	same := func(when string, g GroupStats) {
+		t.Helper()
+		is := only(t, &g)
+		if diff := cmp.Diff(was, is, cmp.AllowUnexported(RecentHole{})); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", when, diff)
+		}
+	}
+	if err := run.stop(); err != nil {
+		t.Fatal(err)
+	}
+	same("while nothing runs", run.group(t, group, ""))
+	lanes := relay.lanes
+	run = r.start(relay)
+	await(t, "the lanes of the next run", func() bool {
+		relay.mu.Lock()
+		defer relay.mu.Unlock()
+		return &relay.lanes[0] != &lanes[0]
+	})
+	same("in the next run", run.group(t, group, ""))
+
+	client, err := publisher.New(publisher.Config{Brokers: r.kafka.ListenAddrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Apply(t.Context(), []publisher.TopicSpec{{Name: testTopic, Partitions: 5, ReplicationFactor: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "five lanes", func() bool { return len(run.Stats().Lanes) == 5 })
+	after := run.group(t, group, "")
+	if after.Partition == before.Partition {
+		t.Fatalf("the group stays in partition %d", after.Partition)
+	}
+	same("in another partition", after)
+	if kept := only(t, &after); kept.Published.Partition != before.Partition {
+		t.Errorf("what was published last is in partition %d; want %d, where it is", kept.Published.Partition, before.Partition)
+	}
+}
+
+// unsettledLog is the log of a process that dies between Kafka's answer and it.
+type unsettledLog struct{ deadLog }
+
+func (u *unsettledLog) Append(entry []byte) error {
+	if entryKind(entry[0]) == entrySettled {
+		u.dead.Store(true)
+	}
+	return u.deadLog.Append(entry)
+}
+
+// A batch that Kafka has, and of which the run before did not learn it, is what was
+// published last.
+func TestWhatIsFoundInTheTailWasPublishedLast(t *testing.T) {
+	r := newRig(t, 1)
+	relay := r.relay()
+	log := &unsettledLog{}
+	log.Log, relay.journal.log = relay.journal.log, log
+	run := r.start(relay)
+	r.append(body("g", 7, 7))
+	if err := run.wait(); !errors.Is(err, errCrash) {
+		t.Fatalf("the first run ended with %v", err)
+	}
+	r.reopen()
+	run = r.start(r.relay())
+	await(t, "the tail is read", func() bool {
+		g := run.group(t, "g", "")
+		return g.Partition >= 0 && len(g.Streams) == 1 && !g.Recovering
+	})
+	g := run.group(t, "g", "")
+	if p := only(t, &g).Published; p == nil || p.Offset != 0 || p.Seq != 7 || r.inPartition(0) != 1 {
+		t.Errorf("published last is %+v; want number 7 at offset 0, which is there once", p)
+	}
+}
+
+// P8: streams that come together from many lanes take no more room than there is,
+// and those that were used last are kept.
+func TestOfRememberedStreamsThatComeTogetherTheLastOnesStay(t *testing.T) {
+	const former = 4
+	var lanes []*lane
+	for n := range former {
+		l := &lane{recent: newRecent(1)}
+		for i := range recentStreams {
+			at := int64(n*recentStreams + i + 1)
+			key := streamKey(schema.Stream{GroupID: fmt.Sprint(at)})
+			l.recent.use(&key, &schema.Event{}, at)
+		}
+		lanes = append(lanes, l)
+	}
+	one := &lane{recent: newRecent(1)}
+	remind([]*lane{one}, lanes)
+	kept := 0
+	for at := int64(1); at <= former*recentStreams; at++ {
+		key := streamKey(schema.Stream{GroupID: fmt.Sprint(at)})
+		s := one.recent.find(&key)
+		if s == nil {
+			continue
+		}
+		if kept++; s.since != at {
+			t.Fatalf("stream %d is remembered as %+v", at, s)
+		}
+	}
+	if kept < recentStreams*9/10 || kept > recentStreams {
+		t.Errorf("%d streams are remembered; there is room for %d", kept, recentStreams)
+	}
+	key := streamKey(schema.Stream{GroupID: fmt.Sprint(former * recentStreams)})
+	if one.recent.find(&key) == nil {
+		t.Error("the stream that was used last is forgotten")
+	}
+}
+
 // P8: a group with more streams than can be shown, and a lane with many others.
 func TestAGroupShowsABoundedNumberOfStreams(t *testing.T) {
 	l := &lane{buffer: resequence.New[*outgoing](resequence.Config{}), recent: newRecent(1)}
@@ -256,6 +385,6 @@ func BenchmarkRecent(b *testing.B) {
 	for n := 0; b.Loop(); n++ {
 		d := &events[n%len(events)]
 		r.decided(d)
-		r.published(d.Item.Value, int64(n), int64(n))
+		r.published(&d.Item.Value.fact, d.Item.Value.event, 0, int64(n), int64(n))
 	}
 }

@@ -14,7 +14,7 @@ import (
 // whoever asks after a group: their names, what was odd of late, what was
 // published last. Nothing depends on it. It is a table of a fixed size without
 // pointers to follow: where a stream's bucket is full, the stream that was used
-// longest ago makes room (P8).
+// longest ago makes room (P8). The next run's lanes take it over.
 //
 // Guarded by the lane's mutex.
 type recent struct {
@@ -43,6 +43,7 @@ type recentStream struct {
 	holes               [recentHoles]RecentHole // a ring: the next one goes to holeCount
 	holeCount           uint64
 	lastSeq, lastOffset int64 // of what was published last; the number is -1 where it had none
+	lastPartition       int64 // where that is: another one than the lane's, once lanes were cut anew
 	publishedAt         int64
 }
 
@@ -101,17 +102,48 @@ func (r *recent) use(key *resequence.Key, e *schema.Event, now int64) *recentStr
 	return s
 }
 
+// remind gives lanes that have not begun what those of the run before remember. A
+// stream keeps its times: where more come to a place than there is room for, those
+// that were used last stay.
+func remind(lanes, former []*lane) {
+	for _, l := range former {
+		l.mu.Lock() // somebody may be asking it still
+		for bucket := range l.recent.keys {
+			for way, key := range l.recent.keys[bucket] {
+				if s := &l.recent.streams[bucket][way]; s.used != 0 {
+					lanes[laneOfKey(key, len(lanes))].recent.keep(&key, s)
+				}
+			}
+		}
+		l.mu.Unlock()
+	}
+}
+
+// keep takes over one stream, unless all that are in its place were used later.
+func (r *recent) keep(key *resequence.Key, s *recentStream) {
+	bucket := r.bucket(key)
+	if oldest := r.oldest(bucket); r.streams[bucket][oldest].used < s.used {
+		r.keys[bucket][oldest], r.streams[bucket][oldest] = *key, *s
+	}
+}
+
 // take makes room for a stream.
 func (r *recent) take(key *resequence.Key) *recentStream {
 	bucket := r.bucket(key)
+	oldest := r.oldest(bucket)
+	r.keys[bucket][oldest] = *key
+	return &r.streams[bucket][oldest]
+}
+
+// oldest is the way of a bucket that was used longest ago.
+func (r *recent) oldest(bucket int) int {
 	oldest := 0
 	for way := range recentWays {
 		if r.streams[bucket][way].used < r.streams[bucket][oldest].used {
 			oldest = way
 		}
 	}
-	r.keys[bucket][oldest] = *key
-	return &r.streams[bucket][oldest]
+	return oldest
 }
 
 // decided takes note of a decision.
@@ -129,11 +161,11 @@ func (r *recent) decided(d *verdict) {
 	}
 }
 
-// published takes note of a record that Kafka has.
-func (r *recent) published(o *outgoing, offset, now int64) {
-	s := r.use(&o.fact.Key, o.event, now)
-	s.lastSeq, s.lastOffset, s.publishedAt = int64(o.fact.Seq), offset, now
-	if o.fact.Verdict == resequence.Unsequenced {
+// published takes note of a record that Kafka has in a partition.
+func (r *recent) published(f *resequence.Fact, e *schema.Event, partition int, offset, now int64) {
+	s := r.use(&f.Key, e, now)
+	s.lastSeq, s.lastPartition, s.lastOffset, s.publishedAt = int64(f.Seq), int64(partition), offset, now
+	if f.Verdict == resequence.Unsequenced {
 		s.lastSeq = -1
 	}
 }

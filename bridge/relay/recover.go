@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/chatbridge/chatbridge/bridge/resequence"
 	"github.com/chatbridge/chatbridge/publisher"
 	"github.com/chatbridge/chatbridge/schema"
 )
@@ -174,10 +173,6 @@ func (l *lane) tailStart(ctx context.Context) (int64, error) {
 func (l *lane) recognize(r *publisher.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rp := l.replay
-	if rp.settled != nil && *rp.settled == identityOf(r) {
-		return nil
-	}
 	marks, err := schema.ParseHeaders(headerOf(r))
 	if err != nil {
 		return nil // somebody else's record
@@ -186,13 +181,20 @@ func (l *lane) recognize(r *publisher.Record) error {
 	if err != nil {
 		return nil
 	}
-	id := resequence.ID(event.Identity())
+	known := fact(event, marks)
+	if l.relay.oldest.IsZero() { // else the tail is long, and most of it old
+		l.recent.published(&known, event, l.id, r.Offset, l.relay.opt.Now().UnixNano())
+	}
+	rp, id := l.replay, known.ID
+	if rp.settled != nil && *rp.settled == identityOf(r) {
+		return nil
+	}
 	if rp.pending != nil && *rp.pending == identityOf(r) && rp.recognizes(id, r.BatchRecords) {
 		return nil
 	}
 	rp.learned = true
 	if !rp.knows(id) {
-		l.buffer.Observe(fact(event, marks))
+		l.buffer.Observe(known)
 	}
 	if l.relay.inSpool(marks.ReceivedAt) {
 		rp.found[id] = struct{}{}

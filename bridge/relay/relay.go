@@ -274,7 +274,8 @@ func (r *Relay) limit(ctx context.Context) int {
 	return min(most, maxBatchBytes) - publisher.BatchOverhead
 }
 
-// build makes the lanes of a restored state.
+// build makes the lanes of a restored state. What the run before remembers of
+// streams for whoever asks goes on with them.
 func (r *Relay) build(s *restored) {
 	lanes := make([]*lane, len(s.lanes))
 	r.recovering.Store(int32(len(lanes)))
@@ -284,6 +285,7 @@ func (r *Relay) build(s *restored) {
 		lanes[i] = newLane(r, i, len(lanes), &s.lanes[i])
 		lanes[i].dispatcher = d
 	}
+	remind(lanes, r.lanes)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lanes, r.dispatcher = lanes, d

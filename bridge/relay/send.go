@@ -211,7 +211,7 @@ func (l *lane) settle(batch []*outgoing, base int64, from time.Time) error {
 		for i, o := range batch {
 			l.unsettled.finish(o.position)
 			l.queued -= o.size()
-			l.recent.published(o, next-int64(len(batch)-i), now)
+			l.recent.published(&o.fact, o.event, l.id, next-int64(len(batch)-i), now)
 		}
 		l.inflight, l.announced = l.inflight[len(batch):], 0
 		l.wakeSendLocked()

@@ -113,7 +113,7 @@ func newConfigPrintCommand(env *environment) *cobra.Command {
 		Use:   "print",
 		Short: "Print the effective settings, secrets masked",
 		Long: `Print the effective settings: defaults, file, environment and flags put together.
-Tokens, passwords and long parts of http.path are masked. What has a fault is not
+Tokens, passwords and what follows the first part of http.path are masked. What has a fault is not
 printed; the fault is reported, with exit code 2.`,
 		Example: `  chatbridge config print                                # the defaults and the environment
   chatbridge config print -c chatbridge.yaml --sources   # where each value was given`,
