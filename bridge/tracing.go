@@ -2,11 +2,14 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -34,11 +37,12 @@ type tracing struct {
 
 // Bounds of what waits for the collector, and of how long it is waited for.
 const (
-	maxSpans     = 2048 // about 2 MiB
-	spanBatch    = 512
-	spanDelay    = time.Second
-	spanTimeout  = 5 * time.Second
-	closeTracing = 2 * time.Second
+	maxSpans      = 2048 // about 2 MiB
+	spanBatch     = 512
+	spanDelay     = time.Second
+	spanTimeout   = 5 * time.Second
+	closeTracing  = 2 * time.Second
+	maxSpanAnswer = 64 << 10 // bytes that are read of what the collector says
 )
 
 // openTracing opens nothing where tracing is off. It connects to nothing yet.
@@ -48,16 +52,18 @@ func (b *Bridge) openTracing() error {
 	}
 	to, err := b.cfg.Tracing.url()
 	if err != nil {
-		return fmt.Errorf("tracing.endpoint: %w", err)
+		return errors.New("tracing.endpoint is no URL") // which may hold a secret, and so may err
 	}
-	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(to),
-		otlptracehttp.WithTimeout(spanTimeout), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}))
+	log, secrets := b.opt.Logger.Named("tracing"), b.cfg.Tracing.secrets()
+	said := &otelLog{log: log, now: b.opt.Now, secrets: secrets}
+	otel.SetLogger(logr.New(said)) // before the exporter reads its variables
+	otel.SetErrorHandler(said)
+	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(to), otlptracehttp.WithTimeout(spanTimeout),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}), otlptracehttp.WithMaxResponseSize(maxSpanAnswer))
 	if err != nil {
 		return fmt.Errorf("open tracing to tracing.endpoint: %w", err)
 	}
-	gate := newSpanGate(&spanExit{
-		SpanExporter: exporter, log: b.opt.Logger.Named("tracing"), now: b.opt.Now, counted: b.metrics.countSpans,
-	})
+	gate := newSpanGate(&spanExit{SpanExporter: exporter, log: log, now: b.opt.Now, counted: b.metrics.countSpans, secrets: secrets})
 	b.tracing = newTracing(gate, float64(b.cfg.Tracing.SampleRatio), b.opt.Version, b.opt.Now)
 	b.opt.Hooks.Decided = b.tracing.decided(b.opt.Hooks.Decided)
 	return nil

@@ -26,6 +26,7 @@ type spanExit struct {
 	log        *zap.Logger
 	now        func() time.Time
 	counted    countSpans
+	secrets    secrets
 	waiting    atomic.Int64 // in the queue or on their way
 	failedLine loglimit.Limit
 }
@@ -53,7 +54,7 @@ func (e *spanExit) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) er
 	defer e.waiting.Add(-int64(len(spans)))
 	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
 		e.counted(spanFailed, len(spans))
-		e.failedLine.Warn(e.log, e.now(), "the collector does not take spans", zap.Int("spans", len(spans)), zap.Error(err))
+		e.failedLine.Warn(e.log, e.now(), "the collector does not take spans", zap.Int("spans", len(spans)), zap.String("error", e.secrets.strip(err.Error())))
 		return nil // it has been said
 	}
 	e.counted(spanExported, len(spans))
