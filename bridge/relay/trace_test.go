@@ -123,7 +123,9 @@ func TestATraceMakesNoEventTooLarge(t *testing.T) {
 				bare++
 			}
 		})
-		r.read(testDeadTopic, func(_ int, letter *publisher.Record) { refused[wanted] = append(refused[wanted], string(letter.Value[:60])) })
+		r.read(testDeadTopic, func(_ int, letter *publisher.Record) {
+			refused[wanted] = append(refused[wanted], string(letter.Value[:60]))
+		})
 		if n := len(refused[wanted]); n == 0 || len(published)+n != events || wanted && (bare == 0 || bare == len(published)) {
 			t.Errorf("traces wanted: %v: %d spans, %d dead letters of %d events, %d records without their trace", wanted, len(published), n, events, bare)
 		}
