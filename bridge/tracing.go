@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,10 +71,15 @@ func (b *Bridge) openTracing() error {
 }
 
 func newTracing(to sdk.SpanProcessor, ratio float64, version string, now func() time.Time) *tracing {
+	// The last wins: a random service.instance.id, what we are, what OTEL_SERVICE_NAME and
+	// OTEL_RESOURCE_ATTRIBUTES say. The provider reads those, too, and says what is wrong.
+	who, _ := resource.New(context.Background(), resource.WithService(),
+		resource.WithAttributes(attribute.String("service.name", "chatbridge"), attribute.String("service.version", version)),
+		resource.WithFromEnv())
 	provider := sdk.NewTracerProvider(
 		sdk.WithSpanProcessor(to),
 		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(ratio))),
-		sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "chatbridge"), attribute.String("service.version", version))),
+		sdk.WithResource(who),
 	)
 	return &tracing{provider: provider, tracer: provider.Tracer("github.com/chatbridge/chatbridge/bridge"), now: now}
 }
@@ -97,9 +103,14 @@ func (t *tracing) forIngest() ingest.Tracer {
 	return t
 }
 
-// Begin opens the span of a request, or goes on with the trace that it brings.
+// Begin opens the span of a request, or goes on with the trace that it brings. As the
+// W3C has it, two traceparents are none, and tracestate is one list on any number of lines.
 func (t *tracing) Begin(header http.Header, start time.Time) ingest.Trace {
-	ctx := t.format.Extract(context.Background(), propagation.HeaderCarrier(header))
+	ctx := context.Background()
+	if parent := header.Values(traceParent); len(parent) == 1 {
+		state := strings.Join(header.Values(traceState), ",")
+		ctx = t.format.Extract(ctx, propagation.MapCarrier{traceParent: parent[0], traceState: state})
+	}
 	ctx, span := t.tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
 	return &callbackTrace{tracing: t, ctx: ctx, span: span}
 }
@@ -135,8 +146,11 @@ func (c *callbackTrace) Answered(o ingest.Outcome, at time.Time) {
 }
 
 // maxTraceState bounds what of a peer's own tracestate is kept in the spool: what the
-// W3C asks everybody to pass on.
-const maxTraceState = 512
+// W3C asks everybody to pass on. From a longer one, members over largeMember go first.
+const (
+	maxTraceState = 512
+	largeMember   = 128
+)
 
 // The headers of the W3C.
 const (
@@ -149,11 +163,27 @@ const (
 func (t *tracing) traceText(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	t.format.Inject(ctx, carrier)
-	state := carrier[traceState]
-	if state == "" || len(state) > maxTraceState {
+	state := cutTraceState(carrier[traceState])
+	if state == "" {
 		return carrier[traceParent]
 	}
 	return carrier[traceParent] + "\n" + state
+}
+
+// cutTraceState leaves out whole members, from the right, until the rest may be kept.
+func cutTraceState(state string) string {
+	if len(state) <= maxTraceState {
+		return state
+	}
+	members, size := strings.Split(state, ","), len(state)
+	for _, over := range [...]int{largeMember, 0} {
+		for i := len(members) - 1; i >= 0 && size > maxTraceState; i-- {
+			if n := len(members[i]); n > over {
+				members, size = slices.Delete(members, i, i+1), size-n-1
+			}
+		}
+	}
+	return strings.Join(members, ",")
 }
 
 // goOn is the inverse of traceText: what is started in the context is a child of the

@@ -10,14 +10,18 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+	collected "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	logwatch "go.uber.org/zap/zaptest/observer"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/chatbridge/chatbridge/bridge/ingest"
 )
@@ -38,71 +42,184 @@ func (e *exporterDouble) ExportSpans(ctx context.Context, _ []sdk.ReadOnlySpan) 
 
 func (e *exporterDouble) Shutdown(context.Context) error { return nil }
 
-// P2, P8: with a collector that does not answer, spans wait up to the bound, those on
-// top are dropped at once, and every one is counted. The log says it once, not of each.
-func TestSpansThatFindNoRoomAreDroppedAndCounted(t *testing.T) {
-	core, logs := logwatch.New(zapcore.DebugLevel)
-	results := struct {
-		sync.Mutex
-		n map[string]int
-	}{n: map[string]int{}}
-	counted := func(result string) int {
-		results.Lock()
-		defer results.Unlock()
-		return results.n[result]
-	}
-	collector := &exporterDouble{answer: make(chan error)}
-	at := time.Unix(1760000000, 0)
-	now := func() time.Time { return at }
-	exit := &spanExit{SpanExporter: collector, log: zap.New(core), now: now, counted: func(result string, n int) {
-		results.Lock()
-		defer results.Unlock()
-		results.n[result] += n
-	}}
-	tracing := newTracing(newSpanGate(exit), 1, "test", now)
-	defer tracing.close()
-	const more = 300
-	for range maxSpans + more {
-		_, span := tracing.tracer.Start(t.Context(), "any")
-		span.End()
-	}
-	if n := counted(spanDropped); n != more || exit.waiting.Load() != maxSpans {
-		t.Errorf("%d are dropped and %d wait; want %d and %d", n, exit.waiting.Load(), more, maxSpans)
-	}
-	if lines := logs.TakeAll(); len(lines) != 1 || lines[0].Message != "spans are dropped: the collector is slower than they come" {
-		t.Errorf("logged %v", lines)
-	}
-	collector.answer <- errors.New("busy")
-	for counted(spanFailed)+counted(spanExported) < maxSpans {
-		collector.answer <- nil
-		_ = tracing.provider.ForceFlush(t.Context()) // the next batch does not wait for its time
-	}
-	if failed, exported := counted(spanFailed), counted(spanExported); failed == 0 || failed+exported != maxSpans {
-		t.Errorf("%d failed and %d were exported; want %d in all", failed, exported, maxSpans)
-	}
-	if lines := logs.TakeAll(); len(lines) != 1 || lines[0].Message != "the collector does not take spans" {
-		t.Errorf("logged %v", lines)
+// spanCounts counts what became of spans.
+type spanCounts struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *spanCounts) count(result string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n != 0 {
+		c.n[result] += n
 	}
 }
 
-// What the spool keeps of a span is enough to go on from it; a tracestate over the
-// bound is left out, the trace goes on.
+// is compares what became of all spans so far.
+func (c *spanCounts) is(t *testing.T, want map[string]int) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if diff := cmp.Diff(want, c.n); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+}
+
+// newQueue returns tracing to a collector, what it counts and what it logs.
+func newQueue(collector sdk.SpanExporter) (*tracing, *spanCounts, *logwatch.ObservedLogs) {
+	core, logs := logwatch.New(zapcore.DebugLevel)
+	counted := &spanCounts{n: map[string]int{}}
+	exit := &spanExit{SpanExporter: collector, log: zap.New(core), now: time.Now, counted: counted.count}
+	return newTracing(newSpanGate(exit), 1, "test", time.Now), counted, logs
+}
+
+// end makes n spans and ends them.
+func (t *tracing) end(n int) {
+	for range n {
+		_, span := t.tracer.Start(context.Background(), "any")
+		span.End()
+	}
+}
+
+// P2, P8: with a collector that does not answer, spans wait up to the bound, those on
+// top are dropped at once, and every one is counted. The log says it once, not of each.
+func TestSpansThatFindNoRoomAreDroppedAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // a stalled machine lets nothing time out
+		collector := &exporterDouble{answer: make(chan error)}
+		tracing, counted, logs := newQueue(collector)
+		defer tracing.close()
+		const more = 300
+		tracing.end(maxSpans + more)
+		counted.is(t, map[string]int{spanDropped: more})
+		if lines := logs.TakeAll(); len(lines) != 1 || lines[0].Message != "spans are dropped: the collector is slower than they come" {
+			t.Errorf("logged %v", lines)
+		}
+		for range maxSpans / spanBatch {
+			collector.answer <- errors.New("busy")
+		}
+		synctest.Wait()
+		counted.is(t, map[string]int{spanDropped: more, spanFailed: maxSpans})
+		if lines := logs.TakeAll(); len(lines) != 1 || lines[0].Message != "the collector does not take spans" {
+			t.Errorf("logged %v", lines)
+		}
+		tracing.end(maxSpans) // there is room again
+		for range maxSpans / spanBatch {
+			collector.answer <- nil
+		}
+		synctest.Wait()
+		counted.is(t, map[string]int{spanDropped: more, spanFailed: maxSpans, spanExported: maxSpans})
+	})
+}
+
+// A stop waits for the collector as long as it may, and then for nothing: every span
+// is counted, and nothing of tracing goes on behind it.
+func TestAStopCountsWhatTheCollectorDidNotTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which fails where a goroutine stays
+		tracing, counted, _ := newQueue(&exporterDouble{answer: make(chan error)})
+		tracing.end(maxSpans)
+		began := time.Now()
+		tracing.close()
+		if took := time.Since(began); took != closeTracing {
+			t.Errorf("the stop took %v; want %v", took, closeTracing)
+		}
+		counted.is(t, map[string]int{spanFailed: maxSpans})
+	})
+}
+
+// Of a batch that a collector takes in part, only the others have failed; and where it
+// took all, and says something, none has.
+func TestABatchThatIsTakenInPartIsCountedSo(t *testing.T) {
+	for rejected, want := range map[int64]map[string]int{
+		0: {spanExported: 5}, 2: {spanExported: 3, spanFailed: 2}, 5: {spanFailed: 5}, 1 << 40: {spanFailed: 5},
+	} {
+		answer, err := proto.Marshal(&collected.ExportTraceServiceResponse{PartialSuccess: &collected.ExportTracePartialSuccess{
+			RejectedSpans: rejected, ErrorMessage: "not all (9 spans rejected)\nof them",
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-protobuf")
+			_, _ = w.Write(answer)
+		}))
+		defer collector.Close()
+		exporter, err := otlptracehttp.New(t.Context(), otlptracehttp.WithEndpointURL(collector.URL+tracesPath))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tracing, counted, logs := newQueue(exporter)
+		tracing.end(5)
+		tracing.close()
+		counted.is(t, want)
+		if lines := logs.TakeAll(); len(lines) != min(1, want[spanFailed]) {
+			t.Errorf("%d rejected: logged %v", rejected, lines)
+		}
+	}
+}
+
+// What the spool keeps of a span is enough to go on from it. As the W3C has it, the
+// lines of a tracestate are one list, of which whole members are left out where it is
+// too long, the large ones first, then from the right; and two traceparents are none.
 func TestATraceGoesOnFromItsText(t *testing.T) {
-	tracing := newTracing(sdk.NewSimpleSpanProcessor(&exporterDouble{}), 1, "test", time.Now)
+	tracing := newTracing(sdk.NewSimpleSpanProcessor(&exporterDouble{}), 0, "test", time.Now)
 	defer tracing.close()
-	long := "k=" + strings.Repeat("v", 250) + ",l=" + strings.Repeat("v", 250) + ",m=" + strings.Repeat("v", 250)
-	for state, kept := range map[string]string{"": "", "vendor=x&y": "vendor=x&y", long: ""} {
-		header := propagation.HeaderCarrier{}
-		header.Set(traceParent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
-		header.Set(traceState, state)
-		begun := tracing.Begin(map[string][]string(header), time.Now())
+	const parent, other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", "00-1bf7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+	member := func(key string, size int) string { return key + "=" + strings.Repeat("v", size-len(key)-1) }
+	list := func(members ...string) string { return strings.Join(members, ",") }
+	a, b, c, d, e := member("a", 128), member("b", 129), member("c", 128), member("d", 126), member("e", 200)
+	for name, test := range map[string]struct {
+		parents, states []string
+		goesOn          bool
+		kept            string
+	}{
+		"no state":              {[]string{parent}, nil, true, ""},
+		"an empty one":          {[]string{parent}, []string{""}, true, ""},
+		"one":                   {[]string{parent}, []string{"vendor=x&y"}, true, "vendor=x&y"},
+		"on two lines":          {[]string{parent}, []string{"k=1,l=2", "m=3"}, true, "k=1,l=2,m=3"},
+		"at the bound":          {[]string{parent}, []string{list(a, c, d, member("m", 127))}, true, list(a, c, d, member("m", 127))},
+		"a large one over it":   {[]string{parent}, []string{list(a, b, c, d, "k=1")}, true, list(a, c, d, "k=1")},
+		"two large ones":        {[]string{parent}, []string{list(b, e, a, c)}, true, list(b, a, c)},
+		"none that is large":    {[]string{parent}, []string{list(a, c, d, member("m", 128), "k=1")}, true, list(a, c, d)},
+		"one that is too long":  {[]string{parent}, []string{"k" + strings.Repeat("k", 255) + "=" + strings.Repeat("v", 256)}, true, ""},
+		"two parents":           {[]string{parent, other}, []string{"k=1"}, false, ""},
+		"the same parent twice": {[]string{parent, parent}, []string{"k=1"}, false, ""},
+	} {
+		begun := tracing.Begin(http.Header{"Traceparent": test.parents, "Tracestate": test.states}, time.Now())
 		was := trace.SpanContextFromContext(begun.(*callbackTrace).ctx)
 		text := begun.Context()
 		begun.Answered(ingest.Stored, time.Now())
 		is := trace.SpanContextFromContext(tracing.goOn(text))
-		if is.TraceID() != was.TraceID() || is.SpanID() != was.SpanID() || is.IsSampled() || is.TraceState().String() != kept {
-			t.Errorf("with the state %.20q: went on as %v; want %v with the state %q", state, is, was, kept)
+		if goesOn := strings.Contains(parent, was.TraceID().String()); goesOn != test.goesOn {
+			t.Errorf("%s: goes on with the request's trace: %v; want %v", name, goesOn, test.goesOn)
 		}
+		if is.TraceID() != was.TraceID() || is.SpanID() != was.SpanID() || is.IsSampled() || is.TraceState().String() != test.kept {
+			t.Errorf("%s: went on as %v; want %v with the state %q", name, is, was, test.kept)
+		}
+	}
+}
+
+// Spans say who they are of, each process for itself; OpenTelemetry's variables win.
+func TestOpenTelemetrysVariablesNameTheService(t *testing.T) {
+	who := func() map[string]string {
+		tracing := newTracing(sdk.NewSimpleSpanProcessor(&exporterDouble{}), 1, "1.2.3", time.Now)
+		defer tracing.close()
+		_, span := tracing.tracer.Start(t.Context(), "any")
+		all := map[string]string{}
+		for _, a := range span.(sdk.ReadOnlySpan).Resource().Attributes() {
+			all[string(a.Key)] = a.Value.AsString()
+		}
+		return all
+	}
+	one, two := who(), who()
+	if one["service.name"] != "chatbridge" || one["service.version"] != "1.2.3" || one["service.instance.id"] == "" || one["service.instance.id"] == two["service.instance.id"] {
+		t.Errorf("two processes are %v and %v", one, two)
+	}
+	t.Setenv("OTEL_SERVICE_NAME", "chat-eu")
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=bridge-1,deployment.environment.name=test")
+	want := map[string]string{"service.name": "chat-eu", "service.version": "1.2.3", "service.instance.id": "bridge-1", "deployment.environment.name": "test"}
+	if diff := cmp.Diff(want, who()); diff != "" {
+		t.Errorf("the variables name it (-want +got):\n%s", diff)
 	}
 }
 
@@ -224,7 +341,7 @@ func TestHeadersThatTheCollectorWouldNotGetAreAFault(t *testing.T) {
 	}
 }
 
-// Tracing that is off is nothing at all: no tracer for the endpoint, no hook, no goroutine.
+// Tracing that is off is nothing at all: no tracer for the endpoint, no hook.
 func TestTracingIsOffByDefault(t *testing.T) {
 	b := runWith(t, func(*Config) {})
 	if b.tracing != nil || b.tracing.forIngest() != nil || b.relayHooks().Published != nil {
