@@ -14,10 +14,10 @@ import (
 // to standard error, together with whatever it could not read: a collector's key. Of
 // its complaints the log has the constant part, which says what they are about.
 type otelLog struct {
-	log     *zap.Logger
-	now     func() time.Time
-	secrets secrets
-	line    loglimit.Limit
+	log           *zap.Logger
+	now           func() time.Time
+	secrets       secrets
+	complaintLine loglimit.Limit
 }
 
 // Handle implements otel.ErrorHandler.
@@ -27,7 +27,7 @@ func (l *otelLog) Handle(err error) { l.complain(l.secrets.strip(err.Error())) }
 func (l *otelLog) Error(_ error, text string, _ ...any) { l.complain(text) }
 
 func (l *otelLog) complain(text string) {
-	l.line.Warn(l.log, l.now(), "opentelemetry complains", zap.String("text", text))
+	l.complaintLine.Warn(l.log, l.now(), "opentelemetry complains", zap.String("text", text))
 }
 
 // The rest of logr.LogSink: nobody needs what is no error.
