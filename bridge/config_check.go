@@ -38,7 +38,8 @@ func (c *checker) fault(key, format string, args ...any) {
 
 // Faults returns everything that is wrong with the configuration as such, in the
 // order of its keys. It reads the files that the configuration names (tokens,
-// passwords, certificates), and touches nothing else outside.
+// passwords, certificates) and, where tracing is on, OpenTelemetry's variables for
+// headers; it touches nothing else outside.
 func (c *Config) Faults() []Fault {
 	check := &checker{config: c}
 	check.words()

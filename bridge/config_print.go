@@ -115,6 +115,8 @@ func (l leaf) masked(text string) string {
 	switch {
 	case l.secret && text != "":
 		return mask
+	case l.key == "tracing.endpoint" && text != "":
+		return maskedEndpoint(text)
 	case l.key == "http.path":
 		parts := strings.Split(text, "/")
 		for i, part := range parts {

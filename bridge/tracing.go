@@ -2,11 +2,15 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -34,11 +38,12 @@ type tracing struct {
 
 // Bounds of what waits for the collector, and of how long it is waited for.
 const (
-	maxSpans     = 2048 // about 2 MiB
-	spanBatch    = 512
-	spanDelay    = time.Second
-	spanTimeout  = 5 * time.Second
-	closeTracing = 2 * time.Second
+	maxSpans      = 2048 // about 2 MiB
+	spanBatch     = 512
+	spanDelay     = time.Second
+	spanTimeout   = 5 * time.Second
+	closeTracing  = 2 * time.Second
+	maxSpanAnswer = 64 << 10 // bytes that are read of what the collector says
 )
 
 // openTracing opens nothing where tracing is off. It connects to nothing yet.
@@ -48,26 +53,33 @@ func (b *Bridge) openTracing() error {
 	}
 	to, err := b.cfg.Tracing.url()
 	if err != nil {
-		return fmt.Errorf("tracing.endpoint: %w", err)
+		return errors.New("tracing.endpoint is no URL") // which may hold a secret, and so may err
 	}
-	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(to),
-		otlptracehttp.WithTimeout(spanTimeout), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}))
+	log, secrets := b.opt.Logger.Named("tracing"), b.cfg.Tracing.secrets()
+	said := &otelLog{log: log, now: b.opt.Now, secrets: secrets}
+	otel.SetLogger(logr.New(said)) // before the exporter reads its variables
+	otel.SetErrorHandler(said)
+	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(to), otlptracehttp.WithTimeout(spanTimeout),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}), otlptracehttp.WithMaxResponseSize(maxSpanAnswer))
 	if err != nil {
 		return fmt.Errorf("open tracing to tracing.endpoint: %w", err)
 	}
-	gate := newSpanGate(&spanExit{
-		SpanExporter: exporter, log: b.opt.Logger.Named("tracing"), now: b.opt.Now, counted: b.metrics.countSpans,
-	})
+	gate := newSpanGate(&spanExit{SpanExporter: exporter, log: log, now: b.opt.Now, counted: b.metrics.countSpans, secrets: secrets})
 	b.tracing = newTracing(gate, float64(b.cfg.Tracing.SampleRatio), b.opt.Version, b.opt.Now)
 	b.opt.Hooks.Decided = b.tracing.decided(b.opt.Hooks.Decided)
 	return nil
 }
 
 func newTracing(to sdk.SpanProcessor, ratio float64, version string, now func() time.Time) *tracing {
+	// The last wins: a random service.instance.id, what we are, what OTEL_SERVICE_NAME and
+	// OTEL_RESOURCE_ATTRIBUTES say. The provider reads those, too, and says what is wrong.
+	who, _ := resource.New(context.Background(), resource.WithService(),
+		resource.WithAttributes(attribute.String("service.name", "chatbridge"), attribute.String("service.version", version)),
+		resource.WithFromEnv())
 	provider := sdk.NewTracerProvider(
 		sdk.WithSpanProcessor(to),
 		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(ratio))),
-		sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "chatbridge"), attribute.String("service.version", version))),
+		sdk.WithResource(who),
 	)
 	return &tracing{provider: provider, tracer: provider.Tracer("github.com/chatbridge/chatbridge/bridge"), now: now}
 }
@@ -91,9 +103,14 @@ func (t *tracing) forIngest() ingest.Tracer {
 	return t
 }
 
-// Begin opens the span of a request, or goes on with the trace that it brings.
+// Begin opens the span of a request, or goes on with the trace that it brings. As the
+// W3C has it, two traceparents are none, and tracestate is one list on any number of lines.
 func (t *tracing) Begin(header http.Header, start time.Time) ingest.Trace {
-	ctx := t.format.Extract(context.Background(), propagation.HeaderCarrier(header))
+	ctx := context.Background()
+	if parent := header.Values(traceParent); len(parent) == 1 {
+		state := strings.Join(header.Values(traceState), ",")
+		ctx = t.format.Extract(ctx, propagation.MapCarrier{traceParent: parent[0], traceState: state})
+	}
 	ctx, span := t.tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
 	return &callbackTrace{tracing: t, ctx: ctx, span: span}
 }
@@ -129,8 +146,11 @@ func (c *callbackTrace) Answered(o ingest.Outcome, at time.Time) {
 }
 
 // maxTraceState bounds what of a peer's own tracestate is kept in the spool: what the
-// W3C asks everybody to pass on.
-const maxTraceState = 512
+// W3C asks everybody to pass on. From a longer one, members over largeMember go first.
+const (
+	maxTraceState = 512
+	largeMember   = 128
+)
 
 // The headers of the W3C.
 const (
@@ -143,11 +163,27 @@ const (
 func (t *tracing) traceText(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	t.format.Inject(ctx, carrier)
-	state := carrier[traceState]
-	if state == "" || len(state) > maxTraceState {
+	state := cutTraceState(carrier[traceState])
+	if state == "" {
 		return carrier[traceParent]
 	}
 	return carrier[traceParent] + "\n" + state
+}
+
+// cutTraceState leaves out whole members, from the right, until the rest may be kept.
+func cutTraceState(state string) string {
+	if len(state) <= maxTraceState {
+		return state
+	}
+	members, size := strings.Split(state, ","), len(state)
+	for _, over := range [...]int{largeMember, 0} {
+		for i := len(members) - 1; i >= 0 && size > maxTraceState; i-- {
+			if n := len(members[i]); n > over {
+				members, size = slices.Delete(members, i, i+1), size-n-1
+			}
+		}
+	}
+	return strings.Join(members, ",")
 }
 
 // goOn is the inverse of traceText: what is started in the context is a child of the

@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"regexp"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -26,12 +28,17 @@ type spanExit struct {
 	log        *zap.Logger
 	now        func() time.Time
 	counted    countSpans
+	secrets    secrets
 	waiting    atomic.Int64 // in the queue or on their way
 	failedLine loglimit.Limit
+
+	life context.Context // ends when nothing is waited for any more
+	end  context.CancelFunc
 }
 
 // newSpanGate puts a queue between the two.
 func newSpanGate(exit *spanExit) *spanGate {
+	exit.life, exit.end = context.WithCancel(context.Background())
 	return &spanGate{exit: exit, SpanProcessor: sdk.NewBatchSpanProcessor(exit, sdk.WithMaxQueueSize(maxSpans),
 		sdk.WithMaxExportBatchSize(spanBatch), sdk.WithBatchTimeout(spanDelay), sdk.WithExportTimeout(spanTimeout))}
 }
@@ -48,16 +55,46 @@ func (g *spanGate) OnEnd(s sdk.ReadOnlySpan) {
 	g.SpanProcessor.OnEnd(s)
 }
 
+// Shutdown posts what is left. When ctx ends, what is still there has failed: either
+// way nothing goes on behind it, and every span is counted.
+func (g *spanGate) Shutdown(ctx context.Context) error {
+	defer g.exit.end()
+	defer context.AfterFunc(ctx, g.exit.end)()
+	return g.SpanProcessor.Shutdown(context.WithoutCancel(ctx))
+}
+
 // ExportSpans posts spans to the collector.
 func (e *spanExit) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	defer e.waiting.Add(-int64(len(spans)))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.life, cancel)()
 	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
-		e.counted(spanFailed, len(spans))
-		e.failedLine.Warn(e.log, e.now(), "the collector does not take spans", zap.Int("spans", len(spans)), zap.Error(err))
+		failed := rejected(err, len(spans))
+		e.counted(spanExported, len(spans)-failed)
+		e.counted(spanFailed, failed)
+		if failed == 0 { // the collector had something to say, and took them all
+			return nil
+		}
+		e.failedLine.Warn(e.log, e.now(), "the collector does not take spans", zap.Int("spans", failed), zap.String("error", e.secrets.strip(err.Error())))
 		return nil // it has been said
 	}
 	e.counted(spanExported, len(spans))
 	return nil
+}
+
+// partialSuccess is how the exporter says that some of a batch were taken. Its type of
+// error is the library's own.
+var partialSuccess = regexp.MustCompile(`^traces export: OTLP partial success: [\s\S]* \((\d+) spans rejected\)`)
+
+// rejected is how many of a batch's spans an error is about.
+func rejected(err error, all int) int {
+	if match := partialSuccess.FindStringSubmatch(err.Error()); match != nil {
+		if n, err := strconv.Atoi(match[1]); err == nil {
+			return min(n, all)
+		}
+	}
+	return all
 }
 
 // countSpans is told how many spans ended how.

@@ -14,12 +14,14 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,8 +31,10 @@ import (
 
 // TestNothingSecretIsShown: a bridge at log level debug lives through all that
 // fills a log, with secrets planted wherever one can be: in messages, tokens,
-// passwords, keys, signatures and the path. None is in what it says: not in its
-// log, not on the operator's pages, not in what commands print about it.
+// passwords, keys, signatures and the paths. None is in what it says: not in its
+// log, not on the operator's pages, not in what commands print about it, not in the
+// spans that it sends. Only those hold the tracestate of a request, which is made to
+// be passed on; the ids of a trace are no secret.
 //
 // It is kfake on purpose, whatever else is there: what is looked at is the bridge,
 // and TestKafkaSecurity looks at what a real Kafka's refusals bring into the log.
@@ -79,12 +83,16 @@ type vault struct {
 	shown   map[string]string // where something was read, and what
 	token   string
 	dir     string
+
+	spans   collector
+	refused atomic.Bool // the collector has refused spans once
 }
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
 	v := &vault{
 		secrets: map[string]string{}, shown: map[string]string{}, ca: newAuthority(t, "a CA"), dir: newDir(t, "files"),
+		spans: collector{t: t},
 	}
 	password := v.plant("the password")
 	v.plantKey("the key of the bridge's listener", v.issue("server"))
@@ -108,7 +116,12 @@ func newVault(t *testing.T) *vault {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.put(t, "chatbridge.yaml", v.configuration(u.Host, secretPath))
+	spans := httptest.NewServer(http.HandlerFunc(v.collect))
+	t.Cleanup(spans.Close)
+	v.env = []string{"OTEL_EXPORTER_OTLP_HEADERS=x-team=chat,Authorization=Bearer%20" + v.plant("the collector's key")}
+	opsPassword := v.plant("the password of the operator's listener")
+	v.put(t, "chatbridge.yaml", v.configuration(u.Host, secretPath, opsPassword, spans.URL+"/for/"+v.plant("a part of the collector's path")))
+	v.ops = "http://operator:" + opsPassword + "@" + strings.TrimPrefix(v.ops, "http://")
 	v.config = v.file("chatbridge.yaml")
 	pool := x509.NewCertPool()
 	pool.AddCert(v.ca.cert)
@@ -139,7 +152,7 @@ func (v *vault) secured(t *testing.T, password string) spec {
 	}
 }
 
-func (v *vault) configuration(listen, path string) string {
+func (v *vault) configuration(listen, path, opsPassword, collector string) string {
 	return fmt.Sprintf(`http: {listen: %q, path: %q, tls: {cert_file: %q, key_file: %q}}
 apps:
   - {sdk_app_id: %d, tokens: [%q]}
@@ -153,11 +166,25 @@ kafka:
   create_topics: true
   tls: {enabled: true, ca_file: %q, cert_file: %q, key_file: %q}
   sasl: {mechanism: PLAIN, username: %s, password_file: %q}
-ops: {listen: %q, action_token: %q}
-tracing: {endpoint: "http://127.0.0.1:1"}
+ops: {listen: %q, password: %q, action_token: %q}
+tracing: {endpoint: %q}
 `, listen, path, v.file("server.pem"), v.file("server.key"), app, v.token, app+1, v.file("tokens"), v.spool,
 		list(v.kafka.addr), v.events, v.dead, v.events+".callbacks", v.file("ca.pem"), v.file("kafka.pem"), v.file("kafka.key"),
-		keeper, v.file("login"), strings.TrimPrefix(v.ops, "http://"), v.plant("the token of the page's actions"))
+		keeper, v.file("login"), strings.TrimPrefix(v.ops, "http://"), opsPassword, v.plant("the token of the page's actions"), collector)
+}
+
+// collect takes spans, and refuses the first of them with all that could be held
+// against it.
+func (v *vault) collect(w http.ResponseWriter, r *http.Request) {
+	key, path := r.Header.Get("Authorization"), r.URL.Path
+	r.URL.Path = "/v1/traces"
+	if v.refused.CompareAndSwap(false, true) {
+		v.spans.take(httptest.NewRecorder(), r)
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = fmt.Fprintf(w, "%s is no key for %s", key, path)
+		return
+	}
+	v.spans.take(w, r)
 }
 
 func (v *vault) file(name string) string { return filepath.Join(v.dir, name) }
@@ -330,6 +357,8 @@ func (v *vault) send(pleas []plea) {
 			v.t.Fatal(err)
 		}
 		request.Header.Set("Authorization", "Bearer "+v.plant("a header"))
+		request.Header.Set("traceparent", callersParent)
+		request.Header.Set("tracestate", "vendor="+v.plant(tracestate))
 		response, err := v.client.Do(request)
 		if err != nil {
 			continue // the server may close on a body that is too large
@@ -399,74 +428,44 @@ func (v *vault) look() {
 	}
 }
 
-// commands asks those that show the configuration, the spool's state and Kafka's.
-// What dump, tail and audit are there to show is the messages.
+// tracestate is what is planted in that header.
+const tracestate = "a tracestate"
+
+// commands asks those that show the configuration, the spool's state and Kafka's,
+// also with settings that are wrong. What dump, tail and audit are there to show is
+// the messages.
 func (v *vault) commands() {
 	v.t.Helper()
 	for _, args := range [][]string{
-		{"config", "check"}, {"config", "print", "--sources"}, {"topics", "check"}, {"spool", "stat"}, {"spool", "verify"}, {"health"},
+		{"config", "check"}, {"config", "print", "--sources"}, {"topics", "check"}, {"topics", "apply"}, {"spool", "stat"},
+		{"spool", "verify"}, {"health"}, {"status"}, {"status", "--json"}, {"doctor"}, {"doctor", "--json"},
+		{"trace-message", "--group", "@TGS#vault", "--seq", "5"}, {"trace-message", "--group", "@TGS#vault", "--seq", "5", "--json"},
 	} {
-		stdout, stderr, _ := run(v.t, append(args, v.settings()...)...)
-		if stdout+stderr == "" && args[0] != "health" {
-			v.t.Errorf("%v said nothing", args)
+		v.command(nil, args...)
+	}
+	inline := []string{"--set", "kafka.sasl.password_file=", "--set", "kafka.sasl.password=" + v.plant("a password among the settings")}
+	for _, args := range [][]string{{"config", "print", "--sources"}, {"topics", "check"}, {"doctor"}} {
+		v.command(nil, append(args, inline...)...)
+	}
+	for _, header := range []string{"Authorization: Bearer %s", "Authorization: Bearer %s=", "key=%%%s"} {
+		malformed := "OTEL_EXPORTER_OTLP_TRACES_HEADERS=" + fmt.Sprintf(header, "zz"+v.plant("a key that cannot be read"))
+		for _, args := range [][]string{{"config", "check"}, {"config", "print"}, {"doctor"}, {"serve"}} {
+			v.command([]string{malformed}, args...)
 		}
-		v.shown[strings.Join(args, " ")] = stdout + stderr
 	}
 }
 
-// window is how much of a secret is looked for: one may have been cut.
-const window = 10
-
-// search looks for every secret in all that was said, as it is and as it may have
-// been written down.
-func (v *vault) search() {
+// command keeps what a command says with the bridge's settings.
+func (v *vault) command(env []string, args ...string) {
 	v.t.Helper()
-	said, err := os.ReadFile(v.log)
-	if err != nil {
+	cmd := exec.CommandContext(v.t.Context(), program, append(args, v.settings()...)...)
+	cmd.Env = append(append(os.Environ(), v.env...), env...)
+	said, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
 		v.t.Fatal(err)
 	}
-	v.shown["the log"], v.shown["standard output"] = string(said), v.out.String()
-	for _, want := range []string{ // what must have been said, or nothing was searched
-		`"level":"debug"`, "DEBUG", "callback refused", "callback not understood",
-		"kafka attempt failed", "kafka works again", "too large for its topic", "segment is damaged",
-	} {
-		if !strings.Contains(v.shown["the log"], want) {
-			v.t.Errorf("the log says nothing of %q: the search shows too little", want)
-		}
+	if len(said) == 0 && args[0] != "health" {
+		v.t.Errorf("%v said nothing", args)
 	}
-	for _, where := range slices.Sorted(maps.Keys(v.shown)) {
-		for secret, what := range v.secrets {
-			if form, found := foundIn(v.shown[where], secret); found {
-				v.t.Errorf("%s shows %s (%s): …%s…", where, what, form, around(v.shown[where], secret))
-			}
-		}
-	}
-	v.t.Logf("%d secrets, %d texts, %d bytes of log", len(v.secrets), len(v.shown), len(said))
-}
-
-// foundIn reports whether text holds a part of secret, and in which form.
-func foundIn(text, secret string) (form string, found bool) {
-	for at := 0; at+window <= len(secret); at++ {
-		part := secret[at : at+window]
-		if strings.Contains(text, part) || strings.Contains(text, strings.ToUpper(part)) {
-			return "as it is", true
-		}
-		if strings.Contains(strings.ToLower(text), hex.EncodeToString([]byte(part))) {
-			return "in hex", true
-		}
-		if at+12 <= len(secret) && strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret[at:at+12]))) {
-			return "in base64", true
-		}
-	}
-	return "", false
-}
-
-// around is what stands before the first part of secret.
-func around(text, secret string) string {
-	for at := 0; at+window <= len(secret); at++ {
-		if i := strings.Index(text, secret[at:at+window]); i >= 0 {
-			return text[max(0, i-160):min(len(text), i+window)]
-		}
-	}
-	return ""
+	v.shown[fmt.Sprintf("%s (command %d)", strings.Join(args[:min(2, len(args))], " "), len(v.shown))] = string(said)
 }

@@ -50,7 +50,7 @@ func bareEcho() http.Handler {
 	return e
 }
 
-func benchServer(b *testing.B) *Server {
+func benchServer(b testing.TB) *Server {
 	b.Helper()
 	cfg := testConfig()
 	srv, err := New(cfg, &noStore{}, func() time.Time { return time.Unix(clock, 0) }, nil, nil)

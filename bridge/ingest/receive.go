@@ -117,8 +117,19 @@ func (rc *receiver) perform(r *http.Request, q query, body io.Reader, start time
 	if rc.cfg.Tracer == nil {
 		return rc.decide(r, q, message, content, nil)
 	}
-	trace := rc.cfg.Tracer.Begin(r.Header, start)
+	return rc.trace(r, q, message, content, start)
+}
+
+// trace is decide with a trace, which a panic ends, too.
+func (rc *receiver) trace(r *http.Request, q query, message bool, content *buffer, start time.Time) verdict {
+	trace, whole := rc.cfg.Tracer.Begin(r.Header, start), false
+	defer func() {
+		if !whole {
+			trace.Answered(Panicked, rc.now())
+		}
+	}()
 	v := rc.decide(r, q, message, content, trace)
+	whole = true
 	v.trace = trace
 	return v
 }

@@ -89,6 +89,19 @@ func TestWhatIsKeptIsTraced(t *testing.T) {
 		begun, fmt.Sprintf("appended %d %d %v", clock, clock, full), fmt.Sprintf("answered store-failed %d", clock))
 }
 
+// A panic ends the trace of its request.
+func TestAPanicEndsItsTrace(t *testing.T) {
+	t.Parallel()
+	d := &tracerDouble{answered: make(chan struct{}, 1)}
+	f := newFixture(t, func(cfg *Config, s *storeDouble) { cfg.Tracer, s.panics = d, "a fault" })
+	f.exchange(t, request("POST", path+"?"+goodQuery(), goodBody, "Traceparent: a-parent"))
+	within(t, "the end of the trace", d.answered)
+	want := []string{fmt.Sprintf("begin a-parent %d", clock), fmt.Sprintf("answered panic %d", clock)}
+	if diff := cmp.Diff(want, d.taken()); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
 // Without a tracer a record has the bytes that it always had, whatever a request's
 // headers say.
 func TestWithoutATracerNothingIsAdded(t *testing.T) {

@@ -24,6 +24,7 @@ type outgoing struct {
 	value       []byte
 	trace       string          // the context that was stored with it; "" = none
 	untimely    bool            // Kafka refuses the event's own time; the record carries that of the receipt
+	untraced    bool            // Kafka refuses it as too large; the record goes without its trace
 	fact        resequence.Fact // complete once it is decided
 }
 
@@ -73,7 +74,7 @@ func (p *parcel) message(o *outgoing) publisher.Message {
 	for _, h := range p.written {
 		p.headers = append(p.headers, publisher.Header(h))
 	}
-	if p.traced && o.trace != "" {
+	if p.carries(o) {
 		p.traceHeaders(o.trace)
 	}
 	keyAt := len(p.text)
@@ -89,6 +90,9 @@ func (p *parcel) message(o *outgoing) publisher.Message {
 	}
 	return m
 }
+
+// carries says whether an event's record has its trace.
+func (p *parcel) carries(o *outgoing) bool { return p.traced && o.trace != "" && !o.untraced }
 
 // traceHeaders adds what was stored of a trace: the W3C's traceparent and, behind a
 // newline, its tracestate. It is that of the request and not of any attempt, so that

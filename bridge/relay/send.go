@@ -140,6 +140,9 @@ func (l *lane) publish(ctx context.Context, batch []*outgoing, id *publisher.Ide
 	case errors.As(err, &rejected) && len(batch) == 1 && rejected.Code == codeInvalidTimestamp && !batch[0].untimely:
 		batch[0].untimely = true
 		return l.publish(ctx, batch, nil)
+	case errors.As(err, &rejected) && len(batch) == 1 && refusal(rejected) == schema.ReasonTooLargeForTopic && l.parcel.carries(batch[0]):
+		batch[0].untraced = true
+		return l.publish(ctx, batch, nil)
 	case errors.As(err, &rejected) && len(batch) == 1:
 		return l.refuse(ctx, batch[0], rejected)
 	case errors.As(err, &rejected):

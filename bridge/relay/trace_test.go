@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -89,6 +91,47 @@ func TestAStoredTraceGoesOn(t *testing.T) {
 		if records != 3 {
 			t.Errorf("%d records; want 2 and a dead letter", records)
 		}
+	}
+}
+
+// P6: a trace makes no dead letter. An event that its topic takes only without the
+// trace goes there without, and its span says so all the same.
+func TestATraceMakesNoEventTooLarge(t *testing.T) {
+	const events, step, near = 20, 100, 28_000 // bytes of text, which an event has twice; the topic takes 60,000
+	trace := testTrace + ",other=" + strings.Repeat("v", 250) + ",another=" + strings.Repeat("v", 200)
+	refused := map[bool][]string{}
+	for _, wanted := range []bool{true, false} {
+		r := newRig(t, 1, smallTopics())
+		published := map[string]bool{}
+		r.config = func(o *Options) {
+			o.TraceHeaders = wanted
+			o.Hooks.Published = func(p Published) { published[p.Event.Message.Text[:2]] = true }
+		}
+		for i := range events {
+			seq := 10 + i
+			text := fmt.Sprint(seq) + rand.Text()
+			for len(text) < near+i*step {
+				text += rand.Text()
+			}
+			message := strings.Replace(string(body("g", seq, uint32(seq))), "message "+fmt.Sprint(seq), text[:near+i*step], 1)
+			r.storeTraced(seq, []byte(message), trace)
+		}
+		r.drain()
+		bare := 0
+		r.read(testTopic, func(_ int, record *publisher.Record) {
+			if !slices.ContainsFunc(record.Headers, func(h publisher.Header) bool { return h.Key == "traceparent" }) {
+				bare++
+			}
+		})
+		r.read(testDeadTopic, func(_ int, letter *publisher.Record) {
+			refused[wanted] = append(refused[wanted], string(letter.Value[:60]))
+		})
+		if n := len(refused[wanted]); n == 0 || len(published)+n != events || wanted && (bare == 0 || bare == len(published)) {
+			t.Errorf("traces wanted: %v: %d spans, %d dead letters of %d events, %d records without their trace", wanted, len(published), n, events, bare)
+		}
+	}
+	if len(refused[true]) != len(refused[false]) {
+		t.Errorf("%d dead letters with traces, %d without", len(refused[true]), len(refused[false]))
 	}
 }
 
