@@ -70,7 +70,7 @@ func (x *situation) noneTaken() ops.State {
 // refusedLevel is trouble where the alert is critical: it is likely the chat itself
 // that is refused, and more of it than is taken.
 func (x *situation) refusedLevel() ops.Level {
-	if n := x.window.count(ingest.SignatureWrong, ingest.SignatureStale, ingest.UnknownApp); n > manyRefusals && n > x.window.taken() {
+	if n := x.window.count(ingest.SignatureMissing, ingest.SignatureWrong, ingest.SignatureStale, ingest.UnknownApp); n > manyRefusals && n > x.window.taken() {
 		return ops.Trouble
 	}
 	return ops.Degraded

@@ -166,7 +166,7 @@ func TestTheStateInOneSentence(t *testing.T) {
 			"20 of the last 5 minutes' 100 callbacks were refused, most of them for signature-stale", "clock"},
 		"too large, many": {func(x *situation) { x.came(map[ingest.Outcome]float64{ingest.Stored: 80, ingest.TooLarge: 20}) }, ops.Degraded, ops.FaultSender,
 			"20 of the last 5 minutes' 100 callbacks were refused, most of them for too-large", "http.max_body"},
-		"unsigned, many": {func(x *situation) { x.came(map[ingest.Outcome]float64{ingest.Stored: 10, ingest.SignatureMissing: 90}) }, ops.Degraded, ops.FaultSender,
+		"unsigned, many": {func(x *situation) { x.came(map[ingest.Outcome]float64{ingest.Stored: 10, ingest.SignatureMissing: 90}) }, ops.Trouble, ops.FaultSender,
 			"90 of the last 5 minutes' 100 callbacks were refused", "authentication"},
 		"all of a wrong token, few": {func(x *situation) { x.came(map[ingest.Outcome]float64{ingest.SignatureWrong: 4}) }, ops.Degraded, ops.FaultSender,
 			"No callback was taken in the last 5 minutes; 4 refused (4 signature-wrong)", "token"},
