@@ -15,7 +15,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/chatbridge/chatbridge/bridge/resequence"
-	"github.com/chatbridge/chatbridge/publisher"
 	"github.com/chatbridge/chatbridge/schema"
 )
 
@@ -262,15 +261,7 @@ func TestWhatIsRememberedOfAGroupGoesOnFromRunToRun(t *testing.T) {
 	})
 	same("in the next run", run.group(t, group, ""))
 
-	client, err := publisher.New(publisher.Config{Brokers: r.kafka.ListenAddrs()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if _, err := client.Apply(t.Context(), []publisher.TopicSpec{{Name: testTopic, Partitions: 5, ReplicationFactor: 1}}); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "five lanes", func() bool { return len(run.Stats().Lanes) == 5 })
+	r.grow(run, 5)
 	after := run.group(t, group, "")
 	if after.Partition == before.Partition {
 		t.Fatalf("the group stays in partition %d", after.Partition)

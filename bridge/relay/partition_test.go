@@ -24,6 +24,21 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// grow gives the events topic more partitions, and waits until the relay has a lane
+// for each.
+func (r *rig) grow(run *running, partitions int) {
+	r.t.Helper()
+	client, err := publisher.New(publisher.Config{Brokers: r.kafka.ListenAddrs()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Apply(r.t.Context(), []publisher.TopicSpec{{Name: testTopic, Partitions: partitions, ReplicationFactor: 1}}); err != nil {
+		r.t.Fatal(err)
+	}
+	await(r.t, "a lane for each partition", func() bool { return len(run.Stats().Lanes) == partitions })
+}
+
 func (r *rig) inPartition(partition int) int {
 	return int(r.kafka.PartitionInfo(testTopic, int32(partition)).HighWatermark)
 }
@@ -87,15 +102,7 @@ func TestMorePartitionsMoveGroupsAtARestingPoint(t *testing.T) {
 	for _, b := range c.bodies[:half] {
 		r.append(b)
 	}
-	client, err := publisher.New(publisher.Config{Brokers: r.kafka.ListenAddrs()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if _, err := client.Apply(t.Context(), []publisher.TopicSpec{{Name: testTopic, Partitions: 5, ReplicationFactor: 1}}); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "five lanes", func() bool { return len(run.Stats().Lanes) == 5 })
+	r.grow(run, 5)
 	for _, b := range c.bodies[half:] {
 		r.append(b)
 	}
