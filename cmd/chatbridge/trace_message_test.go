@@ -189,8 +189,8 @@ func TestTraceMessageUsesWhatTheBridgeKnows(t *testing.T) {
 		state trace.State
 		says  string
 	}{
-		"published last": {away, bridgeSays(t, `"next_expected":6,"last_published":{"seq":5,"offset":41,"at":`+at+`}`, `"no leader"`), 5, trace.Published,
-			"The bridge published it at partition 0, offset 41, at 2026-03-04T05:06:07.000Z; the topic was not read."},
+		"published last": {away, bridgeSays(t, `"next_expected":6,"last_published":{"seq":5,"partition":7,"offset":41,"at":`+at+`}`, `"no leader"`), 5, trace.Published,
+			"The bridge published it at partition 7, offset 41, at 2026-03-04T05:06:07.000Z; the topic was not read."},
 		"given up": {away, bridgeSays(t, `"next_expected":6,"last_holes":[{"from":4,"to":4,"at":`+at+`},{"from":1,"to":2,"at":`+at+`}]`, `"no leader"`), 2, trace.Unknown,
 			"the bridge gave it up at 2026-03-04T05:06:07.000Z, with the hole 1-2"},
 		"held in a pause": {known, bridgeSays(t, `"next_expected":3,"waits_for":[{"from":3,"to":4}],"held":[{"seq":5,"leaves_in_seconds":0}]`, `"publishing is paused"`), 5, trace.Waiting,

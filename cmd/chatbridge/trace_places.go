@@ -129,7 +129,7 @@ func (l *looking) bridge(ctx context.Context) error {
 	l.notes = append(l.notes, g.Notes...)
 	for i := range g.Streams {
 		if s := &g.Streams[i]; !s.Unnamed && s.TopicID == l.question.TopicID && (l.question.AppID == 0 || s.AppID == l.question.AppID) {
-			l.stream(s, g.Partition)
+			l.stream(s)
 		}
 	}
 	return nil
@@ -144,7 +144,7 @@ func (l *looking) untold(err error) error {
 }
 
 // stream takes over what the bridge knows of one stream.
-func (l *looking) stream(s *ops.Stream, partition *int) {
+func (l *looking) stream(s *ops.Stream) {
 	e, seq := &l.evidence, l.question.Seq
 	e.Next = max(e.Next, s.NextExpected)
 	if s.Duplicates.Count > 0 && s.Duplicates.Seq == seq {
@@ -156,7 +156,7 @@ func (l *looking) stream(s *ops.Stream, partition *int) {
 		}
 	}
 	if p := s.Published; p != nil && p.Seq != nil && *p.Seq == seq {
-		e.Last = &trace.Last{Partition: partition, Offset: p.Offset, At: p.At}
+		e.Last = &trace.Last{Partition: p.Partition, Offset: p.Offset, At: p.At}
 	}
 	for _, h := range s.Held {
 		if h.Seq > seq && !h.Restart {

@@ -149,9 +149,8 @@ func TestWhatIsHeldWaitsForPublishingToo(t *testing.T) {
 // What the bridge knows stands where Kafka is away.
 func TestWhatTheBridgeKnowsIsUsed(t *testing.T) {
 	t.Parallel()
-	partition := 2
 	last := func(e *Evidence) {
-		e.Alive, e.Next, e.Last = true, 6, &Last{Partition: &partition, Offset: 41, At: began}
+		e.Alive, e.Next, e.Last = true, 6, &Last{Partition: 2, Offset: 41, At: began}
 	}
 	givenUp := func(e *Evidence) { e.Alive, e.Next, e.GivenUp = true, 9, &GivenUp{Hole{4, 5}, began} }
 	stored := func(settled bool) func(*Evidence) {

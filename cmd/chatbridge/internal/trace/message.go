@@ -176,7 +176,7 @@ type GivenUp struct {
 
 // Last is the message as the bridge published it: the last one of its stream.
 type Last struct {
-	Partition *int      `json:"partition,omitempty"` // nil = not told
+	Partition int       `json:"partition"`
 	Offset    int64     `json:"offset"`
 	At        time.Time `json:"at"`
 }

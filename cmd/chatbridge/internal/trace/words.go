@@ -40,11 +40,7 @@ func (e *Evidence) held(h *Held) string {
 
 // sentence says where the bridge published it, and what is wrong with that.
 func (l *Last) sentence(but string) string {
-	where := fmt.Sprintf("offset %d", l.Offset)
-	if l.Partition != nil {
-		where = fmt.Sprintf("partition %d, %s", *l.Partition, where)
-	}
-	return fmt.Sprintf("The bridge published it at %s, at %s; %s.", where, stamp(l.At), but)
+	return fmt.Sprintf("The bridge published it at partition %d, offset %d, at %s; %s.", l.Partition, l.Offset, stamp(l.At), but)
 }
 
 // notRead says which places a message may be at for all that is known, and what
